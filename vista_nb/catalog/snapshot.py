@@ -1,0 +1,60 @@
+"""One immutable value that the optimizer plans from: workload, statistics, system, and what is already stored.
+
+Reads nothing, returns frozen values. May touch: nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vista_nb.catalog.statistics import SystemFacts, WorkloadStatistics
+from vista_nb.catalog.workload import Workload
+
+__all__ = ["Snapshot", "StoredLayer"]
+
+
+@dataclass(frozen=True)
+class StoredLayer:
+    """A layer set of the store, as far as this workload can use it.
+
+    rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set;
+    pooled: false for raw tensors. run, created (seconds since 1970), seconds_per_image: for the line that reports
+    the reuse.
+    """
+
+    layer: str
+    key: str
+    rows: int
+    size: int
+    run: str = ""
+    created: float = 0.0
+    seconds_per_image: float = 0.0
+    pooled: bool = True
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything the optimizer may know. `stored` holds only layers with at least one usable row.
+
+    missing_images: images that no layer set covers wholly, i.e. that must go through the CNN (None: all).
+    """
+
+    workload: Workload
+    statistics: WorkloadStatistics
+    system: SystemFacts
+    stored: tuple[StoredLayer, ...] = ()
+    missing_images: int | None = None
+
+    @property
+    def images(self) -> int:
+        """Distinct images the workload needs."""
+        stats = self.statistics
+        return stats.images if stats.images is not None else stats.rows * stats.views
+
+    def stored_layer(self, layer: str) -> StoredLayer | None:
+        return next((s for s in self.stored if s.layer == layer), None)
+
+    def is_complete(self, layer: str) -> bool:
+        """Whether every image this workload needs has this layer stored."""
+        stored = self.stored_layer(layer)
+        return stored is not None and stored.rows >= self.images > 0

@@ -1,0 +1,77 @@
+"""What an engine must do: one method per node of the plan. The seam at which tests may put a stand-in.
+
+Reads plan steps, returns counts and scores; the tables stay inside the backend. May touch: nothing itself.
+`walk` calls the methods in the plan's order, emits events around them and turns failures into coded errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.scores import BadImage, LayerScore, PairedTest, RowCounts
+from vista_nb.plan.logical import (
+    Infer,
+    Join,
+    Load,
+    Pool,
+    Release,
+    Save,
+    ScanImages,
+    ScanStructured,
+    Train,
+    TrainBaselines,
+)
+
+__all__ = ["Backend", "Progress", "Wave"]
+
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all), from any thread."""
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Rows whose wave fraction lies in [low, high) are new in this wave; it trains on all rows below `high`."""
+
+    number: int
+    low: float
+    high: float
+    last: bool
+
+
+class Backend(Protocol):
+    """All row counts are numbers of rows that the step produced. A raised VistaError passes through `walk`."""
+
+    def scan_structured(self, step: ScanStructured) -> int: ...
+
+    def scan_images(self, step: ScanImages) -> int: ...
+
+    def join(self, step: Join) -> int: ...
+
+    def load(self, step: Load) -> Sequence[LayerReused]: ...
+
+    def infer(self, step: Infer, wave: Wave, progress: Progress) -> int: ...
+
+    def pool(self, step: Pool, wave: Wave) -> int: ...
+
+    def save(self, step: Save, wave: Wave) -> int: ...
+
+    def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]: ...
+
+    def train(self, step: Train, wave: Wave) -> LayerScore: ...
+
+    def release(self, step: Release, wave: Wave) -> None: ...
+
+    def paired_tests(self) -> Sequence[PairedTest]:
+        """Every layer against the better table-only baseline, and the best layer against the runner-up."""
+        ...
+
+    def bad_images(self) -> Sequence[BadImage]: ...
+
+    def row_counts(self) -> RowCounts: ...
+
+    def cancel(self) -> None:
+        """Stop whatever runs now; callable from another thread, more than once."""
+        ...

@@ -1,0 +1,44 @@
+"""Content keys: the name under which a layer's features are kept, and the hashes that split rows.
+
+Reads values, returns text and numbers. May touch: hashlib. DESIGN.md section 9: a layer set is keyed by model
+digest, preprocessing with input size, layer, pooling and precision, and by nothing else (no path, no label, no
+split), so that every later cell that needs the same features finds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+__all__ = ["SPLIT_SALT", "WAVE_SALT", "layer_key", "preprocessing_key", "row_fraction", "short"]
+
+SPLIT_SALT = "split"
+WAVE_SALT = "wave"
+_DIGITS = 13  # 52 bits: exact in a double
+FORMAT = 1
+
+
+def preprocessing_key(preprocessing: str, height: int, width: int) -> str:
+    """Everything done to a photo before the CNN, as text: scaling rule, input size, the decoder's version."""
+    return f"decode1:{preprocessing}:{height}x{width}"
+
+
+def layer_key(model_digest: str, preprocessing: str, layer: str, pooling: str, precision: str) -> str:
+    """32 hex digits naming one layer set."""
+    parts = json.dumps([FORMAT, model_digest, preprocessing, layer, pooling, precision])
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def row_fraction(salt: str, seed: int, key: str) -> float:
+    """A number in [0, 1) from the key alone: the same row always lands in the same split or wave.
+
+    Split and wave use different salts, so a wave is an unbiased sample of both sides of the split. SHA-256, because
+    Spark's `sha2` gives the same digits: a cluster can compute it where the rows are.
+    """
+    digits = hashlib.sha256(f"{salt}:{seed}:{key}".encode()).hexdigest()[:_DIGITS]
+    return float(int(digits, 16) / 16**_DIGITS)
+
+
+def short(digest: str) -> str:
+    """Twelve digits for people."""
+    return digest[:12]

@@ -1,0 +1,1 @@
+"""The session room: the only one that knows all parts (under construction)."""
