@@ -31,8 +31,7 @@ __all__ = [
     "Tune",
 ]
 
-Literal = None | bool | int | float | str | tuple["Literal",
-    "PlanChoice", ...]
+Literal = None | bool | int | float | str | tuple["Literal", ...]
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ class Spec:
     resources: Resources = Resources()
     plan: PlanChoice = PlanChoice()
     statistics: StatisticsOverrides = StatisticsOverrides()
-    text: str = ""
+    text: str = field(default="", compare=False)
     positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 
     def position(self, key: str) -> Position:
