@@ -1,0 +1,86 @@
+"""What the grammar knows and this version cannot run: each with a code, its place, and what works today.
+
+Reads the spec, returns problems of the kind "not supported yet"; explain plans past them, a run refuses. May touch:
+nothing. This list shrinks with every release.
+"""
+
+from __future__ import annotations
+
+import re
+
+from vista_nb.catalog.found import place
+from vista_nb.errors import Problem
+from vista_nb.spec.model import Precision, Spec
+
+__all__ = ["RUNNABLE_PLANS", "not_yet"]
+
+# (materialization, inference, pooling) that the executor runs
+RUNNABLE_PLANS = (("eager", "after_join", "pushed_down"), ("staged", "after_join", "pulled_up"))
+_LOCAL = re.compile(r"local(\[(\d+|\*)(,\s*\d+)?\])?")
+
+
+def not_yet(spec: Spec) -> tuple[Problem, ...]:
+    """All of them at once."""
+    return (*_nothing_to_run(spec), *_photos(spec), *_scoring(spec), *_resources(spec), *_plan(spec))
+
+
+def _nothing_to_run(spec: Spec) -> tuple[Problem, ...]:
+    """A what-if: `statistics.rows` in the place of data."""
+    given = {"structured": spec.structured, "images": spec.images, "label": spec.label}
+    absent = [key for key, value in given.items() if not value]
+    if spec.statistics.rows is None or not absent:
+        return ()
+    message = f"there is nothing to run: `statistics.rows` plans without {', '.join(absent)}"
+    hint = "explain it (`%%vista --explain`), or give what is missing"
+    return (place(spec, "statistics.rows", "VST140", message, hint),)
+
+
+def _photos(spec: Spec) -> tuple[Problem, ...]:
+    found = []
+    if len(spec.images) > 1 or spec.views != "concat":
+        hint = "name one pattern; one photo per record is supported today"
+        key = "images[1]" if len(spec.images) > 1 else "views"
+        found.append(place(spec, key, "VST901", "several views of a record are not supported yet", hint))
+    if spec.reduce is not None:
+        found.append(
+            place(spec, "reduce", "VST902", "`reduce` is not supported yet", "`pool: avg` gives shorter vectors")
+        )
+    if spec.precision is not Precision.FLOAT32:
+        hint = "supported today: float32"
+        found.append(place(spec, "precision", "VST906", f"`{spec.precision.value}` is not supported yet", hint))
+    return tuple(found)
+
+
+def _scoring(spec: Spec) -> tuple[Problem, ...]:
+    if spec.folds is None:
+        return ()
+    return (place(spec, "folds", "VST904", "scoring with folds is not supported yet", "supported today: `test: 0.2`"),)
+
+
+def _resources(spec: Spec) -> tuple[Problem, ...]:
+    resources, found = spec.resources, []
+    hint = "a run uses this machine's cores and memory; explain plans clusters and GPUs"
+    if resources.gpu_memory:
+        found.append(place(spec, "resources.gpu_memory", "VST911", "running on a GPU is not supported yet", hint))
+    if resources.nodes is not None and resources.nodes > 1:
+        message = f"running on {resources.nodes} nodes is not supported yet"
+        found.append(place(spec, "resources.nodes", "VST911", message, hint))
+    if resources.master is not None and not _LOCAL.fullmatch(resources.master):
+        message = f"running on `{resources.master}` is not supported yet"
+        found.append(place(spec, "resources.master", "VST911", message, "supported today: `local[k]`"))
+    return tuple(found)
+
+
+def _plan(spec: Spec) -> tuple[Problem, ...]:
+    """Forced decisions that no plan of this version's executor agrees with."""
+    forced = (spec.plan.materialization, spec.plan.inference, spec.plan.pooling)
+    if any(all(want in (None, have) for want, have in zip(forced, plan, strict=True)) for plan in RUNNABLE_PLANS):
+        return ()
+    names = ("materialization", "inference", "pooling")
+    runnable = {name: {plan[i] for plan in RUNNABLE_PLANS} for i, name in enumerate(names)}
+    given = [(name, want) for name, want in zip(names, forced, strict=True) if want is not None]
+    key = next((name for name, want in given if want not in runnable[name]), given[-1][0])
+    words = ", ".join(f"{name}: {want}" for name, want in given)
+    message = f"a plan with `{words}` can be explained, but not run yet"
+    hint = f"runs today: {'; '.join(', '.join(plan) for plan in RUNNABLE_PLANS)}"
+    return (place(spec, f"plan.{key}", "VST912", message, hint),)

@@ -1,0 +1,93 @@
+"""The downstream estimators as data, and where each call may be trained.
+
+Reads `estimators.json` beside this file (written by benchmarks/write_estimators.py, never by hand); returns frozen
+values. May touch: that one file. DESIGN.md section 11: the training site is a physical decision, cluster or driver only
+where both give the same model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from vista_nb.catalog.workload import EstimatorFacts
+from vista_nb.spec.model import EstimatorCall, Literal
+
+__all__ = ["LIBRARY_NAMES", "Estimators", "load_estimators", "training_sites"]
+
+LIBRARY_NAMES = {"pyspark": "pyspark.ml", "sklearn": "scikit-learn", "variable": "notebook variable"}
+
+# arguments of pyspark's LogisticRegression that leave the fitted model as it is, with the values that do
+_HARMLESS: dict[str, tuple[Literal, ...]] = {
+    "elasticNetParam": (0, 0.0),
+    "standardization": (True,),
+    "fitIntercept": (True,),
+    "family": ("auto",),
+}
+_WITHOUT_EFFECT = frozenset({"regParam", "aggregationDepth", "maxBlockSizeInMB"})
+_CONVERGED_ITERATIONS, _CONVERGED_TOLERANCE = 100, 1e-6  # Spark's defaults
+
+
+@dataclass(frozen=True)
+class Estimators:
+    """All known estimators, in the file's order. versions: of the libraries they were read from."""
+
+    estimators: tuple[EstimatorFacts, ...]
+    versions: tuple[tuple[str, str], ...] = ()
+
+    def find(self, library: str, name: str) -> EstimatorFacts | None:
+        return next((e for e in self.estimators if (e.library, e.name) == (library, name)), None)
+
+    def names(self, library: str, supported: bool = False) -> tuple[str, ...]:
+        """Names of one library; only those that this version trains where `supported`."""
+        return tuple(e.name for e in self.estimators if e.library == library and (e.supported or not supported))
+
+
+@cache
+def load_estimators(path: Path | None = None) -> Estimators:
+    """The list shipped with the package, or another file of the same form."""
+    data = json.loads((path or Path(__file__).with_name("estimators.json")).read_text(encoding="utf-8"))
+    return Estimators(
+        tuple(
+            EstimatorFacts(
+                **entry
+                | {
+                    "tasks": tuple(entry["tasks"]),
+                    "parameters": tuple(entry["parameters"]),
+                    "sites": tuple(entry["sites"]),
+                }
+            )
+            for entry in data["estimators"]
+        ),
+        tuple(sorted(data["libraries"].items())),
+    )
+
+
+def training_sites(call: EstimatorCall, facts: EstimatorFacts) -> tuple[str, ...]:
+    """Where this call may be trained: of `cluster`, `driver`, those that give the same model.
+
+    pyspark's LogisticRegression has one optimum only with an L2 penalty (regParam > 0, elasticNetParam = 0), and both
+    libraries reach it only when run to convergence; any other argument keeps it on the cluster, where it was asked for.
+    """
+    if facts.library != "pyspark" or "driver" not in facts.sites:
+        return facts.sites
+    return facts.sites if _same_on_driver(dict(call.parameters)) else ("cluster",)
+
+
+def _same_on_driver(arguments: dict[str, Literal]) -> bool:
+    penalty = arguments.get("regParam", 0.0)
+    if isinstance(penalty, bool) or not isinstance(penalty, int | float) or penalty <= 0:
+        return False
+    return all(_leaves_model(name, value) for name, value in arguments.items())
+
+
+def _leaves_model(name: str, value: Literal) -> bool:
+    if name in _WITHOUT_EFFECT:
+        return True
+    if name in _HARMLESS:
+        return value in _HARMLESS[name]
+    if name == "maxIter":
+        return isinstance(value, int) and value >= _CONVERGED_ITERATIONS
+    return name == "tol" and isinstance(value, int | float) and 0 <= value <= _CONVERGED_TOLERANCE
