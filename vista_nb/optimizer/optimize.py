@@ -1,0 +1,162 @@
+"""The optimizer: an ordered tuple of stages from a snapshot to a plan.
+
+Reads a snapshot (workload, statistics, system, what is stored); returns a plan or raises NoFeasiblePlan.
+May touch: nothing. Paper: section 4.3; DESIGN.md section 7. Reading STAGES is reading the design; each stage lives
+in its own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from vista_nb.catalog.snapshot import Snapshot
+from vista_nb.optimizer.algorithm1 import plan_sigmod2020
+from vista_nb.optimizer.candidates import Option, enumerate_options
+from vista_nb.optimizer.cost import Memo, flops, predict
+from vista_nb.optimizer.facts import Facts, gather
+from vista_nb.optimizer.infeasible import no_feasible_plan
+from vista_nb.optimizer.ladder import fallback_ladder
+from vista_nb.optimizer.memory import Admission, admit
+from vista_nb.optimizer.ranking import Priced, order, why_it_lost
+from vista_nb.optimizer.rates import DEFAULT, Rates
+from vista_nb.optimizer.reuse import find_reuse
+from vista_nb.optimizer.waves import choose_waves, first_result_seconds
+from vista_nb.plan.candidate import Candidate, Plan
+from vista_nb.plan.logical import Infer, Train
+from vista_nb.plan.titles import step_title
+from vista_nb.units import format_bytes
+
+__all__ = ["STAGES", "Planning", "optimize"]
+
+
+@dataclass(frozen=True)
+class Planning:
+    """What is known so far; each stage fills in one more field."""
+
+    facts: Facts
+    options: tuple[Option, ...] = ()
+    admitted: tuple[tuple[Option, Admission], ...] = ()
+    ranked: tuple[Priced, ...] = ()  # feasible ones, best first, then the others
+    waves: int = 1
+    interim: float = 0.0
+    plan: Plan | None = None
+
+
+def optimize(snapshot: Snapshot, *, rates: Rates = DEFAULT) -> Plan:
+    """The plan of least predicted seconds that fits; the profile `sigmod2020` plans by Algorithm 1 instead."""
+    if snapshot.workload.spec.plan.profile == "sigmod2020":
+        return plan_sigmod2020(snapshot)
+    state = Planning(gather(snapshot, find_reuse(snapshot), rates))
+    for stage in STAGES:
+        state = stage(state)
+    assert state.plan is not None
+    return state.plan
+
+
+def enumerate_plans(state: Planning) -> Planning:
+    """Every combination of decisions that the user leaves open."""
+    return replace(state, options=enumerate_options(state.facts))
+
+
+def admit_by_memory(state: Planning) -> Planning:
+    """Apportion memory to each option; none fitting ends the planning."""
+    admitted = tuple((option, admit(option, state.facts)) for option in state.options)
+    if not any(admission.feasible for _, admission in admitted):
+        raise no_feasible_plan(admitted, state.facts, lambda changed: _fits(changed, state.facts.rates))
+    return replace(state, admitted=admitted)
+
+
+def rank_by_cost(state: Planning) -> Planning:
+    """Predict seconds at one wave; the fastest feasible option first."""
+    memo: Memo = {}
+    priced = [Priced(o, a, predict(o, a.spill, state.facts, memo=memo)) for o, a in state.admitted]
+    return replace(state, ranked=tuple(sorted(priced, key=lambda p: (not p.admission.feasible, order(p)))))
+
+
+def spread_over_waves(state: Planning) -> Planning:
+    """The winner gets as many waves as it can pay for."""
+    best = state.ranked[0]
+    waves, interim = choose_waves(best.option, best.cost, state.facts)
+    return replace(state, waves=waves, interim=interim)
+
+
+def assemble(state: Planning) -> Planning:
+    """The plan as a value: the chosen candidate, the others with why they lost, the fallback ladder."""
+    facts, best = state.facts, state.ranked[0]
+    chosen = _chosen(state, best)
+    losers = (_candidate(priced, facts, why_it_lost(priced, best)) for priced in state.ranked[1:])
+    workload, physical = facts.snapshot.workload, best.option.physical
+    titles = map(step_title, best.option.logical.steps)
+    plan = Plan(
+        profile="default",
+        cnn=workload.cnn.name,
+        layers=workload.layer_names,
+        model=str(workload.call),
+        pool=workload.pool.value,
+        logical=chosen.logical,
+        physical=physical,
+        memory=best.admission.regions,
+        sizes=best.option.sizes,
+        candidates=(chosen, *losers),
+        ladder=fallback_ladder(physical, facts.snapshot.system.cores),
+        seconds_by_step=tuple(zip(titles, (round(s, 3) for s in best.cost.by_step), strict=True)),
+        chosen=chosen,
+        rows=facts.snapshot.statistics.rows,
+        images=facts.snapshot.images,
+        nodes=facts.snapshot.system.nodes,
+        driver_node=best.admission.driver_node,
+        notes=(*workload.notes, *_notes(best)),
+    )
+    return replace(state, plan=plan)
+
+
+STAGES: tuple[Callable[[Planning], Planning], ...] = (
+    enumerate_plans,
+    admit_by_memory,
+    rank_by_cost,
+    spread_over_waves,
+    assemble,
+)
+"""In this order. Reuse is found first of all (`find_reuse`), as every stage reads it from the facts."""
+
+
+def _fits(snapshot: Snapshot, rates: Rates) -> bool:
+    """Whether any option is admitted, without looking for hints again."""
+    facts = gather(snapshot, find_reuse(snapshot), rates)
+    return any(admit(option, facts).feasible for option in enumerate_options(facts))
+
+
+def _chosen(state: Planning, best: Priced) -> Candidate:
+    facts = state.facts
+    first = first_result_seconds(state.waves, best.option, best.admission.spill, facts)
+    logical = replace(best.option.logical, waves=state.waves)
+    return replace(
+        _candidate(best, facts, None),
+        logical=logical,
+        interim_seconds=round(state.interim, 3),
+        first_result_seconds=round(first, 3),
+    )
+
+
+def _candidate(priced: Priced, facts: Facts, why: str | None) -> Candidate:
+    first = next(k for k, step in enumerate(priced.option.logical.steps) if isinstance(step, Train))
+    return Candidate(
+        logical=priced.option.logical,
+        physical=priced.option.physical,
+        feasible=priced.admission.feasible,
+        peak_bytes=priced.peak_bytes,
+        seconds=priced.seconds,
+        first_result_seconds=round(sum(priced.cost.by_step[: first + 1]), 3),
+        flops=flops(priced.option, facts),
+        why=why,
+    )
+
+
+def _notes(best: Priced) -> tuple[str, ...]:
+    notes = []
+    if not any(isinstance(step, Infer) for step in best.option.logical.steps):
+        notes.append("every layer is in the store: no CNN runs")
+    if best.admission.spill:
+        notes.append(f"{format_bytes(best.admission.spill)} of live tables go to disk")
+    return tuple(notes)

@@ -1,0 +1,59 @@
+"""How fast the machine is: the numbers behind every predicted second.
+
+Reads nothing, returns a frozen value. May touch: nothing. DESIGN.md section 7, "Calibration": these defaults were
+measured on two cores of an AVX512 server (DESIGN.md sections 8, 11, 15) and are only the start; a calibration of
+the user's machine replaces them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT", "Rates"]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds are wall clock of one core; rates are bytes per second, per core or per node as said.
+
+    session_seconds: JVM and Spark ready. job_seconds: one Spark job beyond its tasks. file_seconds: opening one
+    photo. decode_seconds + decode_pixel_seconds x pixels: JPEG to input tensor. thread_exponent: a worker of t
+    TensorFlow threads is as fast as t ** thread_exponent of one. call_seconds: one call of the CNN beyond its images.
+    artifact_seconds: loading a further cut into a running worker. start_contention: how much each further worker of a
+    node slows their start. wire: Arrow between JVM and Python, per core. shuffle, broadcast, disk: per node.
+    serialize, pool: per core. serialized_percent: bytes left of a serialized table. mllib_first: the JVM's path still
+    cold; mllib_pass: one pass over the data beyond its values; mllib_value, sklearn_value: core seconds per (row,
+    column, pass). sklearn_fit: one fit beyond its values. collect: features to the kernel, per node.
+    """
+
+    session_seconds: float = 4.0
+    job_seconds: float = 0.15
+    file_seconds: float = 0.0002
+    decode_seconds: float = 0.0010
+    decode_pixel_seconds: float = 1.25e-9
+    thread_exponent: float = 0.87  # ResNet50, 2 threads: 1.83 times one (44.6 against 2 x 24.35 images/s)
+    call_seconds: float = 0.004
+    artifact_seconds: float = 2.0
+    start_contention: float = 0.1
+    wire: float = 400e6
+    shuffle: float = 150e6
+    broadcast: float = 100e6
+    disk_write: float = 200e6
+    disk_read: float = 400e6
+    serialize: float = 300e6
+    pool: float = 1e9
+    serialized_percent: int = 60
+    mllib_first: float = 5.8
+    mllib_pass: float = 0.05
+    mllib_value: float = 5.9e-8
+    sklearn_fit: float = 0.05
+    sklearn_value: float = 9.8e-9
+    collect: float = 100e6
+    family_weight: tuple[tuple[str, float], ...] = (("linear", 1.0), ("tree", 1.5), ("ensemble", 10.0))
+
+    def weight(self, family: str) -> float:
+        """Work of one pass of this family, against a linear model's."""
+        return dict(self.family_weight).get(family, 3.0)
+
+
+DEFAULT = Rates()

@@ -1,0 +1,54 @@
+"""What the store answers and what still has to go through the CNN.
+
+Reads a snapshot, returns a `Reuse`. May touch: nothing. DESIGN.md section 9: reuse is by image, so a layer set that
+holds some of the images is loaded and only the missing images are inferred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vista_nb.catalog.snapshot import Snapshot
+
+__all__ = ["Reuse", "find_reuse", "no_reuse"]
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """loaded: layers with stored rows; inferred: layers that lack some image; both low to high.
+
+    images: how many go through the CNN; loaded_images: the most that any loaded layer brings.
+    """
+
+    loaded: tuple[str, ...]
+    inferred: tuple[str, ...]
+    images: int
+    loaded_images: int = 0
+
+    @property
+    def start_layer(self) -> str | None:
+        """The layer the plan starts from: None means images, as long as a single image is inferred."""
+        return self.loaded[0] if self.loaded and not self.inferred else None
+
+
+def find_reuse(snapshot: Snapshot) -> Reuse:
+    """Pooled layer sets are used; raw ones are cuts to start from, which no plan of this version does."""
+    names = snapshot.workload.layer_names
+    stored = {s.layer: s for s in snapshot.stored if s.pooled and s.rows > 0}
+    loaded = tuple(name for name in names if name in stored)
+    inferred = tuple(name for name in names if name not in loaded or not snapshot.is_complete(name))
+    if snapshot.missing_images == 0 and loaded == names:
+        inferred = ()
+    rows = max((stored[name].rows for name in loaded), default=0)
+    return Reuse(loaded, inferred, _missing(snapshot, inferred), rows)
+
+
+def no_reuse(snapshot: Snapshot) -> Reuse:
+    """Everything from images, as the published system does."""
+    return Reuse((), snapshot.workload.layer_names, snapshot.images)
+
+
+def _missing(snapshot: Snapshot, inferred: tuple[str, ...]) -> int:
+    if not inferred:
+        return 0
+    return snapshot.images if snapshot.missing_images is None else snapshot.missing_images

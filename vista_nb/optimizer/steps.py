@@ -1,0 +1,104 @@
+"""The ordered steps of a logical plan: what the executor walks.
+
+Reads the three logical decisions and what is reused; returns numbered steps. May touch: nothing.
+Paper: section 4.2.2 and Figure 5. Eager: one pass over all layers, then training. Staged: layer by layer from the
+raw tensors of the layer below, which are released once their last reader is done. Lazy: from the image every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vista_nb.optimizer.reuse import Reuse
+from vista_nb.plan.logical import (
+    Infer,
+    Inference,
+    Join,
+    Load,
+    LogicalPlan,
+    Materialization,
+    Pool,
+    PoolingPlace,
+    Release,
+    Save,
+    ScanImages,
+    ScanStructured,
+    Step,
+    Train,
+    TrainBaselines,
+)
+
+__all__ = ["logical_plan"]
+
+_N = 0  # steps are made without a number and numbered at the end
+
+
+def logical_plan(
+    materialization: Materialization,
+    inference: Inference,
+    pooling: PoolingPlace,
+    layers: tuple[str, ...],
+    reuse: Reuse,
+    *,
+    baseline: bool,
+) -> LogicalPlan:
+    """The whole logical plan at one wave. `layers`: low to high; loaded layers are trained like the others."""
+    plan = LogicalPlan(materialization, inference, pooling, reuse.start_layer)
+    steps = (*_opening(plan, reuse, baseline), *_body(plan, layers, reuse))
+    return replace(plan, steps=tuple(replace(step, number=k) for k, step in enumerate(steps, 1)))
+
+
+def _opening(plan: LogicalPlan, reuse: Reuse, baseline: bool) -> Iterator[Step]:
+    yield ScanStructured(_N)
+    yield ScanImages(_N)
+    if plan.inference is Inference.AFTER_JOIN:
+        yield Join(_N)
+    if reuse.loaded:
+        yield Load(_N, reuse.loaded)
+    if baseline:
+        yield TrainBaselines(_N)
+
+
+def _body(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
+    if plan.materialization is Materialization.EAGER or not reuse.inferred:
+        yield from _one_pass(plan, layers, reuse)
+    else:
+        yield from _layer_by_layer(plan, layers, reuse)
+
+
+def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
+    pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
+    if reuse.inferred:
+        yield Infer(_N, None, reuse.inferred, pushed, reuse.images)
+        if not pushed:
+            yield from (Pool(_N, name) for name in reuse.inferred)
+        yield Save(_N, reuse.inferred)
+    if plan.inference is Inference.BEFORE_JOIN:
+        yield Join(_N)
+    for name in layers:
+        yield Train(_N, name)
+        if name in reuse.inferred and not pushed:
+            yield Release(_N, name)
+
+
+def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
+    """Staged and lazy. A layer that is wholly stored is only trained; the chain of cuts passes it by."""
+    pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
+    staged = plan.materialization is Materialization.STAGED
+    below: str | None = None
+    for name in layers:
+        inferred = name in reuse.inferred
+        if inferred:
+            yield Infer(_N, below if staged else None, (name,), pushed, reuse.images)
+            if not pushed:
+                yield Pool(_N, name)
+            yield Save(_N, (name,))
+        if plan.inference is Inference.BEFORE_JOIN:
+            yield Join(_N)
+        yield Train(_N, name)
+        if inferred and below is not None:
+            yield Release(_N, below)
+        below = name if inferred else below
+    if below is not None:
+        yield Release(_N, below)

@@ -1,0 +1,43 @@
+"""How many waves the chosen plan runs in: as many as cost at most a tenth of its time.
+
+Reads an option and its cost; returns waves and the seconds of interim training. May touch: nothing.
+DESIGN.md section 7, "Waves". `plan: {waves: k}` overrides; with nothing to infer there is nothing to wait for.
+"""
+
+from __future__ import annotations
+
+from vista_nb.optimizer.candidates import Option
+from vista_nb.optimizer.cost import Cost, predict
+from vista_nb.optimizer.facts import Facts
+from vista_nb.plan.logical import Train
+from vista_nb.plan.waves import MOST_WAVES, wave_bounds
+
+__all__ = ["INTERIM_SHARE", "choose_waves", "first_result_seconds", "interim_seconds"]
+
+INTERIM_SHARE = 0.10
+
+
+def interim_seconds(waves: int, option: Option, facts: Facts) -> float:
+    """Training of every layer, and of the baselines, at the end of each wave but the last."""
+    shares = [high for _, high in wave_bounds(waves)[:-1]]
+    return sum((predict(option, 0, facts, share).components["train"] for share in shares), 0.0)
+
+
+def choose_waves(option: Option, cost: Cost, facts: Facts) -> tuple[int, float]:
+    """(waves, interim seconds): 3, else 2, else 1."""
+    forced = facts.snapshot.workload.spec.plan.waves
+    if forced:
+        return forced, interim_seconds(forced, option, facts)
+    most = MOST_WAVES if facts.reuse.images else 1
+    for waves in range(most, 1, -1):
+        interim = interim_seconds(waves, option, facts)
+        if interim <= INTERIM_SHARE * cost.seconds:
+            return waves, interim
+    return 1, 0.0
+
+
+def first_result_seconds(waves: int, option: Option, spill: int, facts: Facts) -> float:
+    """Until the first layer has an accuracy: the first wave up to its first training."""
+    cost = predict(option, spill, facts, wave_bounds(waves)[0][1])
+    first = next(k for k, step in enumerate(option.logical.steps) if isinstance(step, Train))
+    return sum(cost.by_step[: first + 1])
