@@ -1,0 +1,1 @@
+"""The downstream routine: encode structured features, split rows, train M per layer, score, compare (DESIGN.md 11)."""

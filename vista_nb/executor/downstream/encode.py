@@ -1,0 +1,112 @@
+"""Structured features as numbers: imputed and standardized numbers, one-hot categories, fitted on train rows only.
+
+Reads an Arrow table, returns a float32 matrix and the fitted encoder. May touch: nothing. DESIGN.md section 3, key
+`features`: infrequent (under 10 train rows) and unseen categories share one column; nulls of a category column are a
+category themselves (infrequent where rare).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vista_nb.catalog.workload import FeatureUse
+from vista_nb.executor.downstream.columns import as_categories, as_numbers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+__all__ = ["FREQUENT", "StructuredEncoder", "fit_encoder"]
+
+FREQUENT = 10
+"""A category with fewer train rows than this is infrequent."""
+
+
+@dataclass(frozen=True)
+class StructuredEncoder:
+    """What was learnt of the train rows. names: one per column of the matrix; notes: for the user.
+
+    steps: per feature a fitted scikit-learn transformer of one column.
+    """
+
+    features: tuple[FeatureUse, ...]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    steps: tuple[Any, ...]
+
+    @property
+    def width(self) -> int:
+        """d_s, as it really is."""
+        return len(self.names)
+
+    def transform(self, table: pa.Table) -> NDArray[np.float32]:
+        """(rows, width) float32, C order. Any table that has the feature columns."""
+        matrix = np.empty((table.num_rows, self.width), dtype=np.float32)
+        if table.num_rows == 0:
+            return matrix
+        start = 0
+        for use, step in zip(self.features, self.steps, strict=True):
+            block = step.transform(_column(table, use))
+            matrix[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        return matrix
+
+
+def fit_encoder(table: pa.Table, features: Sequence[FeatureUse], train: NDArray[np.bool_]) -> StructuredEncoder:
+    """Learn medians, means, deviations and categories from the rows where `train` is true (at least one)."""
+    names: list[str] = []
+    notes: list[str] = []
+    steps = []
+    for use in features:
+        column = _column(table, use)[train]
+        step = (_category_step() if use.is_category else _number_step()).fit(column)
+        steps.append(step)
+        names.extend(_names(use, step))
+        notes.extend(_notes(use, column))
+    return StructuredEncoder(tuple(features), tuple(names), tuple(notes), tuple(steps))
+
+
+def _column(table: pa.Table, use: FeatureUse) -> NDArray[Any]:
+    """One feature as a column vector (rows, 1)."""
+    if use.is_category:
+        return as_categories(table, use.column).reshape(-1, 1)
+    return as_numbers(table, use.column).reshape(-1, 1)
+
+
+def _number_step() -> Any:
+    """Null -> median of the train rows (0 where they have none), then mean 0 and deviation 1."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+
+
+def _category_step() -> Any:
+    """One column per frequent category, one for the infrequent and unseen where train rows have infrequent ones."""
+    from sklearn.preprocessing import OneHotEncoder
+
+    return OneHotEncoder(min_frequency=FREQUENT, handle_unknown="infrequent_if_exist", sparse_output=False)
+
+
+def _names(use: FeatureUse, step: Any) -> Iterator[str]:
+    if not use.is_category:
+        yield use.column
+        return
+    for name in step.get_feature_names_out([""]):
+        value = str(name).removeprefix("_")
+        shown = {"infrequent_sklearn": "(other)", "None": "(null)"}.get(value, value)
+        yield f"{use.column}={shown}"
+
+
+def _notes(use: FeatureUse, column: NDArray[Any]) -> Iterator[str]:
+    """What a user should know of a column that carries nothing."""
+    present = [v for v in column[:, 0].tolist() if v is not None and v == v]
+    if not present:
+        yield f"Column {use.column!r} is empty in the train rows: it carries nothing."
+    elif len(set(present)) == 1 and len(present) == len(column):
+        yield f"Column {use.column!r} is constant in the train rows: it carries nothing."

@@ -1,0 +1,99 @@
+"""What every fit returns, whichever engine did it: the held-out rows as predicted, and a model that scores new rows.
+
+Reads nothing, returns frozen values. May touch: nothing. DESIGN.md section 11: the training site is a physical
+decision, so results of cluster and driver have one form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from vista_nb.outcome.scores import TestRow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FitResult", "FittedModel", "LinearModel", "spread"]
+
+CHUNK_ROWS = 4_096
+
+
+class FittedModel(Protocol):
+    """Scores feature matrices: the structured features, then the layer's, float32."""
+
+    def probabilities(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(rows, classes); 0 for a class without train rows."""
+        ...
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.int32]:
+        """(rows,) indices into the classes."""
+        ...
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """Logistic regression in the features' own units: plain numbers, so it needs no engine to score a row.
+
+    coefficients: (1, d) for two trained classes, else (trained classes, d); trained: their indices among `classes`.
+    """
+
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+    trained: tuple[int, ...]
+    classes: tuple[str, ...]
+
+    def probabilities(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        parts = [self._chunk(matrix[i : i + CHUNK_ROWS]) for i in range(0, len(matrix), CHUNK_ROWS)]
+        found = np.concatenate(parts) if parts else np.zeros((0, len(self.trained)))
+        return spread(found, self.trained, len(self.classes))
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.int32]:
+        return np.asarray(self.probabilities(matrix).argmax(axis=1), dtype=np.int32)
+
+    def _chunk(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Softmax, or the logistic function for two classes; without overflow."""
+        margins = matrix.astype(np.float64) @ self.coefficients.T + self.intercepts
+        if margins.shape[1] == 1:
+            margins = np.hstack([np.zeros_like(margins), margins])
+        grown = np.exp(margins - margins.max(axis=1, keepdims=True))
+        return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The held-out rows of one fit, ordered by key. truth and predictions: indices into `classes`.
+
+    probabilities: (rows, classes). seconds: fit and scoring. native: the engine's own fitted object.
+    notes: sentences for the user (not converged, for instance).
+    """
+
+    classes: tuple[str, ...]
+    keys: tuple[str, ...]
+    truth: NDArray[np.int32]
+    predictions: NDArray[np.int32]
+    probabilities: NDArray[np.float64]
+    model: FittedModel
+    seconds: float
+    rows_train: int
+    native: Any = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows_test(self) -> int:
+        return len(self.keys)
+
+    def rows(self) -> tuple[TestRow, ...]:
+        """For people: keys, true and predicted classes as text."""
+        names = self.classes
+        pairs = zip(self.keys, self.truth.tolist(), self.predictions.tolist(), strict=True)
+        return tuple(TestRow(key, names[truth], names[predicted]) for key, truth, predicted in pairs)
+
+
+def spread(found: NDArray[np.float64], trained: tuple[int, ...], classes: int) -> NDArray[np.float64]:
+    """Probabilities over the trained classes as probabilities over all classes."""
+    whole = np.zeros((len(found), classes), dtype=np.float64)
+    whole[:, list(trained)] = found
+    return whole

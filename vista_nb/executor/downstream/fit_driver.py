@@ -1,0 +1,153 @@
+"""Train logistic regression on the driver: scikit-learn's own, or the model Spark's would be.
+
+Reads a float32 matrix, labels and the split, returns a FitResult. May touch: processor threads, nothing else.
+DESIGN.md section 11: Spark minimises mean loss + regParam/2 |w|^2 over columns scaled to deviation 1; scikit-learn
+minimises C * summed loss + 1/2 |w|^2; they are one model at C = 1 / (n_train * regParam).
+Bytes on the driver: 4 n d for the matrix it is given, 8 n_train d for the standardized train rows.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vista_nb.errors import VistaDataError, VistaRunError
+from vista_nb.executor.downstream.fit import FitResult, LinearModel
+from vista_nb.spec.model import EstimatorCall
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vista_nb.executor.downstream.split import Labels
+
+__all__ = ["fit_driver", "fits_on_driver"]
+
+SPARK_ITERATIONS = 100  # pyspark.ml.classification.LogisticRegression's default
+SPARK_TOLERANCE = 1e-6
+_SAME_ON_DRIVER = frozenset(
+    {"regParam", "elasticNetParam", "maxIter", "tol", "fitIntercept", "standardization", "family"}
+    | {"aggregationDepth", "maxBlockSizeInMB"}
+)
+
+
+def fits_on_driver(call: EstimatorCall, classes: int) -> bool:
+    """Whether the driver gives the same model: any scikit-learn call; Spark's with L2 or no penalty.
+
+    `family="multinomial"` over two classes penalises two vectors where scikit-learn has one.
+    """
+    given = dict(call.parameters)
+    if call.name != "LogisticRegression" or call.library not in ("pyspark", "sklearn"):
+        return False
+    if call.library == "sklearn":
+        return True
+    plain_family = given.get("family", "auto") == "auto" or (given["family"] == "multinomial") == (classes > 2)
+    return set(given) <= _SAME_ON_DRIVER and given.get("elasticNetParam", 0.0) == 0 and plain_family
+
+
+def fit_driver(
+    matrix: NDArray[np.float32],
+    keys: Sequence[str],
+    labels: Labels,
+    test: NDArray[np.bool_],
+    call: EstimatorCall,
+    *,
+    structured: int = 0,
+    threads: int = 1,
+    seed: int = 0,
+) -> FitResult:
+    """Fit on rows with a label outside `test`, score those inside. `matrix`: (rows, d), first `structured` columns
+    are the encoded table (already standardized; scikit-learn's model takes its one-hots as they are).
+    """
+    started = time.perf_counter()
+    train, held = labels.known & ~test, labels.known & test
+    truth = labels.index[train]
+    scaled, mean, scale = _standardized(matrix, train, call, structured)
+    native, notes = _fitted(scaled, truth, call, threads, seed)
+    model = _plain(native, mean, scale, labels)
+    order = np.flatnonzero(held)[np.argsort(np.asarray(keys, dtype=object)[held], kind="stable")]
+    probabilities = model.probabilities(matrix[order])
+    return FitResult(
+        classes=labels.classes,
+        keys=tuple(keys[i] for i in order.tolist()),
+        truth=labels.index[order],
+        predictions=probabilities.argmax(axis=1).astype(np.int32),
+        probabilities=probabilities,
+        model=model,
+        seconds=time.perf_counter() - started,
+        rows_train=int(train.sum()),
+        native=native,
+        notes=notes,
+    )
+
+
+def _standardized(
+    matrix: NDArray[np.float32], train: NDArray[np.bool_], call: EstimatorCall, structured: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(train rows in doubles with mean 0 and deviation 1, mean, scale). Constant columns keep scale 1, so become 0.
+
+    For Spark's model all columns are scaled, by the sample deviation (n - 1), as Spark does; `standardization=False`
+    leaves them. For scikit-learn's the encoded table is left as it is.
+    """
+    scaled = matrix[train].astype(np.float64)
+    if not np.isfinite(scaled).all():
+        place = int(np.flatnonzero(~np.isfinite(scaled).all(axis=0))[0])
+        message = f"feature column {place} holds NaN or infinity"
+        raise VistaDataError("VST355", message, "look at the layer's values for these images with .features(layer)")
+    mean = scaled.mean(axis=0)
+    deviation = scaled.std(axis=0, ddof=1 if call.library == "pyspark" and len(scaled) > 1 else 0)
+    # rounding leaves a tiny deviation in a constant column; dividing by it would blow noise up
+    scale = np.where(deviation > 1e-9 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+    if call.library == "sklearn":
+        mean[:structured], scale[:structured] = 0.0, 1.0
+    elif dict(call.parameters).get("standardization", True) is False:
+        scale[:] = 1.0
+    if not dict(call.parameters).get("fitIntercept", dict(call.parameters).get("fit_intercept", True)):
+        mean[:] = 0.0  # without an intercept a shift would change the model
+    scaled -= mean
+    scaled /= scale
+    return scaled, mean, scale
+
+
+def _fitted(
+    scaled: NDArray[np.float64], truth: NDArray[np.int32], call: EstimatorCall, threads: int, seed: int
+) -> tuple[Any, tuple[str, ...]]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    parameters = _parameters(call, len(truth), seed)
+    try:
+        with threadpool_limits(threads), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            native = LogisticRegression(**parameters).fit(scaled, truth)
+    except (TypeError, ValueError) as error:
+        message = f"{call}: {str(error).splitlines()[0]}"
+        raise VistaRunError("VST521", message, "check the model's parameters", stage="train") from error
+    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
+        return native, (f"{call} stopped after {int(np.max(native.n_iter_))} iterations without converging.",)
+    return native, ()
+
+
+def _parameters(call: EstimatorCall, rows: int, seed: int) -> Mapping[str, Any]:
+    """scikit-learn's parameters for this call."""
+    given: dict[str, Any] = dict(call.parameters)
+    if call.library == "sklearn":
+        return {"random_state": seed, **given}
+    penalty = float(given.get("regParam", 0.0))
+    return {
+        "C": 1.0 / (rows * penalty) if penalty else np.inf,
+        "max_iter": int(given.get("maxIter", SPARK_ITERATIONS)),
+        "tol": float(given.get("tol", SPARK_TOLERANCE)),
+        "fit_intercept": bool(given.get("fitIntercept", True)),
+    }
+
+
+def _plain(native: Any, mean: NDArray[np.float64], scale: NDArray[np.float64], labels: Labels) -> LinearModel:
+    """The same model in the features' own units."""
+    coefficients = native.coef_ / scale
+    intercepts = native.intercept_ - coefficients @ mean
+    return LinearModel(coefficients, intercepts, tuple(int(c) for c in native.classes_), labels.classes)
