@@ -1,0 +1,120 @@
+"""Every runnable CNN of the roster: facts, artifact and cuts agree with Keras' own model."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from vista_nb.catalog.roster import load_roster
+from vista_nb.spec.model import Pooling
+
+pytestmark = pytest.mark.tf
+
+RUNNABLE = [cnn.name for cnn in load_roster().cnns if not cnn.plan_only]
+BIG = ("vgg16",)  # 138 million parameters: built once, cut once
+
+
+@cache
+def built(name):
+    """The model with random (or the bundled) weights; at most one big model is alive."""
+    from vista_nb.executor.cnn.build import build
+
+    built.cache_clear()
+    cnn = load_roster().find(name)
+    weights = "bundled" if cnn.builder == "bundled" else "random"
+    return cnn, build(cnn.builder, weights, seed=3)[0]
+
+
+def images(cnn, count=2):
+    from vista_nb.executor.cnn.preprocess import preprocess
+
+    pixels = np.random.default_rng(1).uniform(0, 255, (count, cnn.input_height, cnn.input_width, 3))
+    return preprocess(pixels.astype(np.float32), cnn.preprocessing)
+
+
+def relative(found, expected):
+    """The largest difference, relative to the largest value of the layer."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    assert found.shape == expected.shape
+    return np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-12)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_roster_facts_are_those_of_the_model(name):
+    """Shapes, parameters, FLOPs, the input; every layer is an articulation point, low to high; class gives logits."""
+    from vista_nb.executor.cnn.graph import articulation_points, prefix_flops
+
+    cnn, model = built(name)
+    points = articulation_points(model)
+    assert tuple(model.input.shape[1:]) == (cnn.input_height, cnn.input_width, 3)
+    assert model.count_params() == cnn.parameters
+    assert [points.index(layer.node) for layer in cnn.layers] == sorted(
+        points.index(layer.node) for layer in cnn.layers
+    )
+    for layer in cnn.layers:
+        assert tuple(model.get_layer(layer.node).output.shape[1:]) == layer.shape
+        assert prefix_flops(model, layer.node) == layer.flops
+    assert cnn.layers[-1].is_class
+    head = model.get_layer(cnn.layers[-1].node)
+    assert getattr(getattr(head, "activation", None), "__name__", "linear") == "linear"
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_artifact_equals_keras_and_partial_equals_whole(name, tmp_path):
+    """The frozen graph gives Keras' outputs (<= 1e-4), pooled and raw; going on from a stored cut gives them too."""
+    from vista_nb.executor.cnn.artifact import load, save
+    from vista_nb.executor.cnn.cut import cut
+    from vista_nb.executor.cnn.pooling import pool_array
+
+    cnn, model = built(name)
+    batch = images(cnn)
+    layers = cnn.layers[-3:] if name in BIG else cnn.layers
+    names, nodes = [layer.name for layer in layers], [layer.node for layer in layers]
+    expected = dict(zip(names, map(np.asarray, cut(model, None, nodes)(batch)), strict=True))
+
+    raw = load(save(cut(model, None, nodes), names, None, "raw", tmp_path / "raw"))(batch)
+    assert max(relative(raw[layer], expected[layer]) for layer in names) <= 1e-4
+    assert list(raw) == names
+    if name in BIG:
+        return
+    pooled = load(save(cut(model, None, nodes), names, Pooling.MAX_2X2, "pooled", tmp_path / "pooled"))(batch)
+    for layer in names:
+        assert relative(pooled[layer], pool_array(expected[layer], Pooling.MAX_2X2)) <= 1e-4
+    for low, high in sampled_pairs(cnn):
+        part = cut(model, low.node, [high.node])
+        found = load(save(part, [high.name], None, "part", tmp_path / f"{low.name}-{high.name}"))(expected[low.name])
+        assert relative(found[high.name], expected[high.name]) <= 1e-4
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if name not in BIG])
+def test_every_cut_goes_on_to_the_top(name):
+    """From each roster layer the Keras sub-model reaches the top layer's whole-pass values."""
+    from vista_nb.executor.cnn.cut import cut
+
+    cnn, model = built(name)
+    nodes = [layer.node for layer in cnn.layers]
+    *lower, top = [np.asarray(value) for value in cut(model, None, nodes)(images(cnn))]
+    for node, value in zip(nodes, lower, strict=False):
+        (found,) = cut(model, node, [nodes[-1]])(value)
+        assert relative(found, top) <= 1e-4
+
+
+def sampled_pairs(cnn):
+    """The first to the middle, the middle to the top, and the last two."""
+    layers = cnn.layers
+    middle = layers[len(layers) // 2]
+    return [(layers[0], middle), (middle, layers[-1]), (layers[-2], layers[-1])]
+
+
+def test_what_cannot_be_cut_is_refused():
+    """Inside a residual block two tensors are alive: the error names the layer and cuts that work."""
+    from vista_nb.errors import VistaEnvironmentError
+    from vista_nb.executor.cnn.cut import cut
+
+    _, model = built("mobilenetv2")
+    with pytest.raises(VistaEnvironmentError, match=r"VST443.*block_2_expand'"):
+        cut(model, None, ["block_2_expand"])
+    with pytest.raises(VistaEnvironmentError, match=r"VST443.*above"):
+        cut(model, "out_relu", ["block_2_add"])

@@ -1,0 +1,239 @@
+"""The kernel's side of a CNN's preparation: which weights exactly, and the artifact the workers will load.
+
+Reads the roster's facts and a small cache, starts `make` in a throw-away process only where the cache lacks the
+answer; returns a ModelSource or the artifact's folder. May touch: files in cache_dir, subprocesses; never
+TensorFlow or Keras themselves. DESIGN.md sections 8 and 9: a second cell needs no TensorFlow process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from vista_nb import errors
+from vista_nb.catalog.roster import CNNFacts, LayerFacts
+from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaDataError, VistaError, VistaRunError
+from vista_nb.executor.cnn.artifact import artifact_key, read_meta
+from vista_nb.executor.cnn.build import BUNDLED_FILE, imagenet_file
+from vista_nb.executor.cnn.make import ANSWER_PREFIX
+from vista_nb.executor.inputs import ModelSource
+from vista_nb.spec.model import Pooling
+
+__all__ = ["known_model", "prepare_artifact", "resolve_model"]
+
+_POLL_SECONDS = 0.05
+_KNOWN_WEIGHTS = ("random", "imagenet", "bundled")
+
+
+def resolve_model(
+    cnn: CNNFacts, weights: str, seed: int, cache_dir: Path, cancel: threading.Event | None = None
+) -> ModelSource:
+    """The weights as a ModelSource with its digest; weights: `random`, `imagenet`, `bundled` or a path.
+
+    The digest is remembered per builder, weights, seed, Keras version and the file's path, size, mtime (ns) and
+    inode. Raises VST340, VST341 (the file), VST440 (ImageNet weights not to be had), VST941 (plan-only CNN).
+    """
+    known = known_model(cnn, weights, seed, cache_dir)
+    if known is not None:
+        return known
+    source = _unresolved(cnn, weights, seed)
+    answer = _run_make(_request(source, None), cache_dir, cancel)
+    resolved = _resolved(source, answer)
+    _remember(cache_dir, _source_key(resolved), answer)
+    return resolved
+
+
+def known_model(cnn: CNNFacts, weights: str, seed: int, cache_dir: Path) -> ModelSource | None:
+    """What `resolve_model` would return where the cache has it, else None; never starts a process.
+
+    Raises what `resolve_model` raises for a plan-only CNN, unknown weights and a missing file.
+    """
+    source = _unresolved(cnn, weights, seed)
+    key = _source_key(source)
+    answer = _remembered(cache_dir).get(key) if key else None
+    return _resolved(source, answer) if answer else None
+
+
+def _resolved(source: ModelSource, answer: Mapping[str, Any]) -> ModelSource:
+    file = Path(answer["file"]) if answer["file"] else None
+    return replace(source, file=file, digest=answer["digest"], include_top=bool(answer["include_top"]))
+
+
+def prepare_artifact(
+    source: ModelSource,
+    cnn: CNNFacts,
+    start: str | None,
+    outputs: Sequence[str],
+    pooling: Pooling | None,
+    precision: str,
+    cache_dir: Path,
+    cancel: threading.Event | None = None,
+) -> Path:
+    """The folder of the inference artifact from `start` (None: the image) to the roster layers `outputs`.
+
+    pooling None: raw tensors come out. Made at most once per machine; two kernels wait for each other.
+    Raises VST940 (precision), VST443 (cut), and what `make` reports; VistaCancelled when `cancel` is set.
+    """
+    if precision != "float32":
+        raise NotSupportedYet("VST940", f"precision {precision} is not supported yet", "leave `precision` out")
+    layers = [_layer(cnn, name) for name in outputs]
+    begin = _layer(cnn, start) if start else None
+    names = tuple(layer.name for layer in layers)
+    key = artifact_key(source.digest, begin.name if begin else None, names, pooling, precision)
+    folder = cache_dir / "artifacts" / key
+    if read_meta(folder) is not None:
+        return folder
+    wanted = {
+        "digest": source.digest,
+        "start": begin.node if begin else None,
+        "layers": names,
+        "nodes": [layer.node for layer in layers],
+        "pooling": pooling.value if pooling else None,
+        "key": key,
+        "folder": str(folder),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if read_meta(folder) is None:
+            _run_make(_request(source, wanted), cache_dir, cancel)
+    return folder
+
+
+def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:
+    if cnn.plan_only:
+        raise NotSupportedYet(
+            "VST941", f"{cnn.name} can be planned but not run yet", "use --explain, or another CNN (`%vista cnns`)"
+        )
+    if weights == "random":
+        return ModelSource(cnn.builder, weights, None, "", seed)
+    if weights == "imagenet" and cnn.builder != "bundled":
+        file = imagenet_file(cnn.builder)
+        return ModelSource(cnn.builder, weights, file if file.exists() else None, "")
+    if weights == "bundled" and cnn.builder == "bundled":
+        return ModelSource(cnn.builder, weights, BUNDLED_FILE, "")
+    if weights in _KNOWN_WEIGHTS:
+        raise VistaDataError(
+            "VST342", f"{cnn.name} has no {weights} weights", f"use `weights: {cnn.default_weights}`, random or a file"
+        )
+    file = Path(weights).expanduser().absolute()
+    if not file.is_file():
+        raise VistaDataError("VST340", f"weights file {file} does not exist", "check the path after `weights:`")
+    return ModelSource(cnn.builder, weights, file, "")
+
+
+def _layer(cnn: CNNFacts, name: str) -> LayerFacts:
+    found = cnn.layer(name)
+    if found is None:
+        raise VistaDataError("VST343", f"{cnn.name} has no layer {name!r}", f"see `%vista layers {cnn.name}`")
+    return found
+
+
+def _request(source: ModelSource, artifact: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "builder": source.builder,
+        "weights": source.weights,
+        "file": str(source.file) if source.file else None,
+        "seed": source.seed,
+        "include_top": source.include_top if artifact else None,
+        "artifact": artifact,
+    }
+
+
+def _source_key(source: ModelSource) -> str:
+    """What the digest depends on, as text; empty where only a process can tell (ImageNet file not here yet)."""
+    if source.file is None and source.weights != "random":
+        return ""
+    stamp: list[int | str] = []
+    if source.file is not None:
+        state = source.file.stat()
+        stamp = [str(source.file), state.st_size, state.st_mtime_ns, state.st_ino]
+    kind = source.weights if source.weights in _KNOWN_WEIGHTS else "file"
+    runtime = [version("keras"), version("tensorflow")]
+    return json.dumps([source.builder, kind, source.seed, stamp, runtime])
+
+
+def _remembered(cache_dir: Path) -> dict[str, dict[str, Any]]:
+    try:
+        data = json.loads((cache_dir / "models.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _remember(cache_dir: Path, key: str, answer: Mapping[str, Any]) -> None:
+    if not key:
+        return
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_dir / "models.lock"):
+        known = {**_remembered(cache_dir), key: dict(answer)}
+        with tempfile.NamedTemporaryFile("w", dir=cache_dir, delete=False, encoding="utf-8") as made:
+            json.dump(known, made, indent=1)
+        Path(made.name).replace(cache_dir / "models.json")
+
+
+def _run_make(request: Mapping[str, Any], cache_dir: Path, cancel: threading.Event | None) -> dict[str, Any]:
+    """One throw-away process; its answer, or its coded error raised here."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".make-") as room:
+        place = Path(room)
+        (place / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        with (place / "out").open("wb") as out, (place / "err").open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "vista_nb.executor.cnn.make", str(place / "request.json")],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+                start_new_session=True,  # a notebook's interrupt must not reach it half way: we end it ourselves
+            )
+            _wait(process, cancel)
+        output = (place / "out").read_text(encoding="utf-8", errors="replace")
+        complaint = (place / "err").read_text(encoding="utf-8", errors="replace")
+    return _checked(output, complaint, process.returncode)
+
+
+def _wait(process: subprocess.Popen[bytes], cancel: threading.Event | None) -> None:
+    try:
+        while process.poll() is None:
+            if cancel is None:
+                process.wait()
+            elif cancel.wait(_POLL_SECONDS):
+                raise VistaCancelled("cancelled while the CNN was prepared")
+    except BaseException:  # an interrupt too: no orphan process may go on
+        _end(process)
+        raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The process and whatever it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _checked(output: str, complaint: str, status: int) -> dict[str, Any]:
+    lines = [line for line in output.splitlines() if line.startswith(ANSWER_PREFIX)]
+    if not lines:
+        tail = " | ".join([line.strip() for line in complaint.splitlines() if line.strip()][-3:])
+        hint = "too little memory?" if status == -signal.SIGKILL else "`vista-nb doctor` checks the installation"
+        raise VistaRunError("VST540", f"preparing the CNN failed (status {status}): {tail[:500]}", hint, "prepare")
+    answer: dict[str, Any] = json.loads(lines[-1].removeprefix(ANSWER_PREFIX))
+    if "error" in answer:
+        kind = getattr(errors, answer["error"], VistaRunError)
+        if not (isinstance(kind, type) and issubclass(kind, VistaError)):
+            kind = VistaRunError
+        raise kind(answer["code"], answer["message"], answer["hint"])
+    return answer
