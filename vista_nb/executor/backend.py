@@ -72,6 +72,14 @@ class Backend(Protocol):
 
     def row_counts(self) -> RowCounts: ...
 
+    def context(self) -> tuple[str, str, float | None]:
+        """(task, metric, share of the majority class where known): what the scores are about."""
+        ...
+
+    def notes(self) -> Sequence[str]:
+        """Sentences for the user, in a stable order."""
+        ...
+
     def cancel(self) -> None:
         """Stop whatever runs now; callable from another thread, more than once."""
         ...

@@ -1,0 +1,173 @@
+"""What every backend does alike: the driver's side of the plan's nodes.
+
+Reads RunInputs and a Plan, keeps Rows, quarantine, shelf and trainer. May touch: the store.
+Subclasses say where the CNN runs and where its vectors lie (DESIGN.md section 10; the seam is `backend.Backend`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from vista_nb.errors import VistaDataError, VistaRunError
+from vista_nb.executor.backend import Wave
+from vista_nb.executor.downstream.fit import FitResult
+from vista_nb.executor.downstream.leaks import leak_warnings
+from vista_nb.executor.inputs import RunInputs
+from vista_nb.executor.quarantine import Quarantine
+from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
+from vista_nb.executor.shelf import Shelf
+from vista_nb.executor.training import Trainer
+from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
+from vista_nb.plan.candidate import Plan
+from vista_nb.plan.logical import Infer, Join, Load, ScanImages, ScanStructured
+
+__all__ = ["DriverSide"]
+
+
+class DriverSide:
+    """One run. `rows` are the joined records that are still good, in key order."""
+
+    def __init__(self, plan: Plan, inputs: RunInputs) -> None:
+        self.plan = plan
+        self.inputs = inputs
+        self.workload = inputs.workload
+        self.trainer = Trainer(inputs.workload, plan.physical.cpu * plan.physical.threads_per_task)
+        self.quarantine = Quarantine(inputs.images, inputs.workload.spec.bad_images)
+        self.shelf = Shelf(inputs)
+        self.seconds: dict[str, float] = {}  # layer -> seconds per image of the pass that made it
+        self._structured: Structured | None = None
+        self._rows: Rows | None = None
+        self._notes: list[str] = []
+
+    def scan_structured(self, step: ScanStructured) -> int:  # noqa: ARG002 (the protocol)
+        self._structured = scan_rows(self.inputs.structured, self.workload)
+        return int(self._structured.table.num_rows)
+
+    def scan_images(self, step: ScanImages) -> int:  # noqa: ARG002 (the protocol)
+        return int(self.inputs.images.images.num_rows)
+
+    def join(self, step: Join) -> int:  # noqa: ARG002 (the protocol)
+        if self._structured is None:
+            raise VistaRunError("VST512", "the plan joins before it scans", "please report this: it is a defect")
+        if not self.inputs.images.links.num_rows:
+            self.quarantine.check(0)
+            raise VistaDataError("VST331", "no row of the table has an image", "check `images:` and `on:`")
+        self._rows = rows = join_rows(self._structured, self.inputs.images, self.workload)
+        self.quarantine.check(len(rows))
+        leaks = leak_warnings(
+            self._joined_table(rows), self.workload.features, rows.labels, ~rows.test, self.workload.label
+        )
+        self._notes = [*rows.labels.notes, *rows.encoder.notes, *leaks]
+        return len(rows)
+
+    def load(self, step: Load) -> Sequence[LayerReused]:
+        return self.shelf.load(step.layers, self.needed)
+
+    def paired_tests(self) -> Sequence[PairedTest]:
+        return self.trainer.tests()
+
+    def bad_images(self) -> Sequence[BadImage]:
+        return self.quarantine.images
+
+    def row_counts(self) -> RowCounts:
+        images, rows = self.inputs.images, self._rows
+        counts = self._structured.counts if self._structured else RowCounts(structured=self.inputs.structured.num_rows)
+        held = int(rows.test.sum()) if rows is not None else 0
+        return replace(
+            counts,
+            images=images.links.num_rows + len(images.bad) + images.unmatched,
+            joined=len(rows) if rows is not None else 0,
+            no_image=images.no_image,
+            unmatched_images=images.unmatched,
+            bad_images=self.quarantine.rows,
+            distinct_images=images.images.num_rows,
+            train=len(rows) - held if rows is not None else 0,
+            test=held,
+        )
+
+    def context(self) -> tuple[str, str, float | None]:
+        majority = self._rows.labels.majority if self._rows is not None and len(self._rows) else None
+        return self.workload.task.value, self.workload.metric, majority
+
+    def notes(self) -> Sequence[str]:
+        """Sentences for the user: label, columns, leaks, store, fits."""
+        return (*self._notes, *self.shelf.notes, *self.trainer.notes)
+
+    # -- for the result object ---------------------------------------------------------------------------------------
+
+    def fit(self, layer: str) -> FitResult:
+        """The layer's last fit. Raises VST516 where it was not trained."""
+        if layer not in self.trainer.fits:
+            known = ", ".join(self.trainer.fits) or "none yet"
+            raise VistaRunError("VST516", f"layer {layer!r} was not trained in this run", f"there are: {known}")
+        return self.trainer.fits[layer]
+
+    def model(self, layer: str) -> object:
+        """The fitted model of a layer: the engine's own object where there is one."""
+        found = self.fit(layer)
+        return found.native if found.native is not None else found.model
+
+    def features(self, layer: str) -> pa.Table:
+        """(key: string, vector: list<float32>), one row per joined record, in key order; views side by side."""
+        rows = self.rows
+        matrix = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)[:, rows.x.shape[1] :]
+        width = matrix.shape[1]
+        flat = pa.array(matrix.ravel(), pa.float32())
+        vector = pa.FixedSizeListArray.from_arrays(flat, width).cast(pa.list_(pa.float32()))
+        return pa.table({"key": pa.array(rows.keys, pa.string()), "vector": vector})
+
+    # -- for subclasses ----------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> Rows:
+        if self._rows is None:
+            raise VistaRunError("VST512", "the plan needs rows before it joins", "please report this: it is a defect")
+        return self._rows
+
+    @property
+    def needed(self) -> set[str]:
+        """Digests of the joined rows."""
+        return {digest for view in self.rows.digests for digest in view}
+
+    def new_in(self, wave: Wave) -> set[str]:
+        """Digests that this wave is the first to need."""
+        return {digest for digest, first in self.rows.first_waves().items() if wave.low <= first < wave.high}
+
+    def todo(self, step: Infer, wave: Wave, below: set[str]) -> set[str]:
+        """Photos that a pass must take. below: those the raw layer it starts from was made for.
+
+        Staged, the first raw layer must hold the photos of every later one, so their gaps in the store count too.
+        """
+        if step.start is not None:
+            return below - self.quarantine.digests
+        later = (s for s in self.plan.logical.steps if isinstance(s, Infer) and s.start is not None)
+        return self.shelf.missing((*step.layers, *(layer for s in later for layer in s.layers)), self.new_in(wave))
+
+    def vectors(self, layer: str, rows: Rows) -> Vectors:
+        """The layer's features for these rows' images. Subclasses."""
+        raise NotImplementedError
+
+    def refuse(self, reasons: dict[str, str]) -> None:
+        """Take unreadable images' rows out; too many, or `bad_images: fail`, ends the run."""
+        if not reasons:
+            return
+        rows = self.rows
+        links = [(k, d) for view in rows.digests for k, d in zip(rows.keys, view, strict=True) if d in reasons]
+        before = len(rows) + self.quarantine.rows - len({bad.key for bad in self.inputs.images.bad})
+        self.quarantine.add(reasons, links)
+        self.quarantine.check(before)
+        self._rows = rows.without(self.quarantine.digests)
+
+    def source(self, layer: str) -> str:
+        """`reused` where no image of this layer was inferred in this run."""
+        return "reused" if layer in self.shelf.reused and layer not in self.seconds else "computed"
+
+    def _joined_table(self, rows: Rows) -> pa.Table:
+        assert self._structured is not None
+        table = self._structured.table
+        place = {key: i for i, key in enumerate(table.column(self.workload.spec.on).to_pylist())}
+        return table.take(pa.array([place[key] for key in rows.keys], pa.int64()))

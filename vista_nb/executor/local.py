@@ -1,0 +1,145 @@
+"""The reference backend: a plan run in numpy, in milliseconds, with a small CNN that is only arithmetic.
+
+Reads RunInputs and a Plan, keeps everything in memory. May touch: image files, the store. No Spark, no TensorFlow.
+It answers what a plan means (waves, release, reuse, quarantine), so engines can be held against it. Its CNN: a photo
+becomes an 8 x 8 grid of mean colours; each layer is tanh of a fixed random projection of the layer below, in the
+shape the workload names. So a layer computed from the layer below equals the layer computed from the photo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from vista_nb.catalog.roster import LayerFacts
+from vista_nb.errors import VistaRunError
+from vista_nb.executor.backend import Progress, Wave
+from vista_nb.executor.base import DriverSide
+from vista_nb.executor.cnn.pooling import pool_array
+from vista_nb.executor.inputs import RunInputs
+from vista_nb.executor.records import Rows, Vectors
+from vista_nb.outcome.scores import LayerScore
+from vista_nb.plan.candidate import Plan
+from vista_nb.plan.logical import Infer, Pool, Release, Save, Train, TrainBaselines
+
+__all__ = ["GRID", "LocalBackend"]
+
+GRID = 8
+_Tensors = dict[str, NDArray[np.float32]]
+
+
+class LocalBackend(DriverSide):
+    """`raw` and `pooled` hold digest -> array by layer, so tests can see what is live."""
+
+    def __init__(self, plan: Plan, inputs: RunInputs) -> None:
+        super().__init__(plan, inputs)
+        self.raw: dict[str, _Tensors] = {}
+        self.pooled: dict[str, _Tensors] = {}
+        self.cancels = 0
+
+    def infer(self, step: Infer, wave: Wave, progress: Progress) -> int:
+        began = time.perf_counter()
+        todo = sorted(self.todo(step, wave, set(self.raw.get(step.start or "", {}))))
+        found: dict[str, _Tensors] = {name: {} for name in step.layers}
+        reasons: dict[str, str] = {}
+        for done, digest in enumerate(todo, 1):
+            self._forward(step, digest, found, reasons)
+            progress(done, len(todo))
+        for name, tensors in found.items():
+            self._keep(name, tensors, pooled=step.pooled)
+            spent = (time.perf_counter() - began) / max(1, len(todo)) / len(step.layers)
+            self.seconds[name] = spent
+        self.refuse(reasons)
+        return len(todo)
+
+    def pool(self, step: Pool, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+        tensors = self.raw.get(step.layer)
+        if tensors is None:
+            raise VistaRunError("VST512", f"{step.layer} is pooled before it is inferred", "a defect: please report it")
+        self._keep(step.layer, tensors, pooled=False, pool=True)
+        return len(tensors)
+
+    def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+        return sum(self._save(layer) for layer in step.layers)
+
+    def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:  # noqa: ARG002
+        return self.trainer.baselines(self.rows.below(wave.high), self.trainer.fit, wave)
+
+    def train(self, step: Train, wave: Wave) -> LayerScore:
+        rows = self.rows.below(wave.high)
+        matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
+        return self.trainer.scored(step.layer, self.trainer.fit(rows, matrix), wave, self.source(step.layer))
+
+    def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
+        if self.raw.pop(step.layer, None) is None:
+            raise VistaRunError("VST512", f"{step.layer} is released twice", "please report this: it is a defect")
+
+    def cancel(self) -> None:
+        self.cancels += 1
+
+    def vectors(self, layer: str, rows: Rows) -> Vectors:
+        digests = sorted({digest for view in rows.digests for digest in view})
+        made = self.pooled.get(layer, {})
+        stored = self.shelf.read(layer, set(digests) - made.keys())
+        fresh = [digest for digest in digests if digest in made]
+        blocks = [stored.matrix, np.array([made[d] for d in fresh], np.float32).reshape(-1, stored.matrix.shape[1])]
+        return Vectors((*stored.digests, *fresh), np.concatenate(blocks))
+
+    def _forward(self, step: Infer, digest: str, found: dict[str, _Tensors], reasons: dict[str, str]) -> None:
+        """From the photo, or from the raw layer below, up to the wanted layers."""
+        chain = self.workload.layers
+        if step.start is None:
+            try:
+                below = self._photo(digest)
+            except (OSError, ValueError, SyntaxError) as error:
+                reasons[digest] = str(error) or type(error).__name__
+                return
+            first = 0
+        else:
+            below = self.raw[step.start][digest]
+            first = next(i for i, layer in enumerate(chain) if layer.name == step.start) + 1
+        for layer in chain[first:]:
+            below = _project(below, layer)
+            if layer.name in found:
+                found[layer.name][digest] = below
+
+    def _keep(self, layer: str, tensors: _Tensors, *, pooled: bool, pool: bool = False) -> None:
+        if not pooled and not pool:
+            self.raw[layer] = tensors
+            return
+        vectors = {digest: pool_array(t[np.newaxis], self.workload.pool)[0] for digest, t in tensors.items()}
+        self.pooled.setdefault(layer, {}).update(vectors)
+
+    def _save(self, layer: str) -> int:
+        made = self.pooled.get(layer, {})
+        fresh = sorted(self.shelf.lacking(layer, made))
+        vectors = [made[digest].tolist() for digest in fresh]
+        table = pa.table({"digest": pa.array(fresh, pa.string()), "vector": pa.array(vectors, pa.list_(pa.float32()))})
+        return self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+
+    def _photo(self, digest: str) -> NDArray[np.float32]:
+        """Mean colours of an 8 x 8 grid, in [-1, 1]."""
+        from PIL import Image
+
+        images = self.inputs.images.images
+        row = images.column("digest").to_pylist().index(digest)
+        third = images.column(1)[row].as_py()
+        with Image.open(io.BytesIO(third) if isinstance(third, bytes) else third) as picture:
+            small = picture.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX)
+        return np.asarray(small, dtype=np.float32) / 127.5 - 1.0
+
+
+def _project(below: NDArray[np.float32], layer: LayerFacts) -> NDArray[np.float32]:
+    """The tanh of a projection that depends on the layer's name and the two sizes alone."""
+    flat = below.ravel()
+    seed = int.from_bytes(hashlib.sha256(layer.name.encode()).digest()[:8], "big")
+    weights = np.random.default_rng(seed).standard_normal((prod(layer.shape), flat.size), dtype=np.float32)
+    values: NDArray[np.float32] = np.tanh(weights @ flat * np.float32(2.0 / np.sqrt(flat.size)))
+    return values.reshape(layer.shape)

@@ -1,0 +1,276 @@
+"""The engine: a plan's steps on Spark, with TensorFlow in its Python workers.
+
+Reads RunInputs and a Plan, keeps persisted DataFrames, returns counts and scores. May touch: the Spark session, the
+store, the artifact cache. DESIGN.md section 10. Eager with pooling pushed down persists one table of vectors; staged
+with pooling pulled up persists raw tensors T_i, pools them in a pass of their own, and releases T_{i-1}.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaRunError
+from vista_nb.executor.backend import Progress, Wave
+from vista_nb.executor.base import DriverSide
+from vista_nb.executor.cnn.prepare import prepare_artifact
+from vista_nb.executor.cnn.worker import InferenceTask, PoolTask
+from vista_nb.executor.downstream.fit import FitResult
+from vista_nb.executor.inputs import RunInputs
+from vista_nb.executor.records import Rows, Vectors
+from vista_nb.executor.spark_errors import is_memory_trouble, translated
+from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass
+from vista_nb.executor.spark_session import cancel_group
+from vista_nb.executor.spark_tables import digest_frame, needed_images, split_rows
+from vista_nb.executor.spark_train import fit_on_cluster
+from vista_nb.outcome.scores import LayerScore
+from vista_nb.plan.candidate import Plan
+from vista_nb.plan.logical import Infer, Inference, Join, Pool, Release, Save, Train, TrainBaselines
+from vista_nb.plan.physical import PhysicalPlan, TrainingSite
+from vista_nb.plan.titles import step_title
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["SparkBackend"]
+
+
+@dataclass
+class _Raw:
+    """A persisted table of raw tensors, alive until all its layers are released."""
+
+    frame: DataFrame
+    digests: set[str]
+    waiting: set[str]
+
+
+class SparkBackend(DriverSide):
+    """One run on one session. All methods but `cancel` are called from the run's own thread."""
+
+    def __init__(self, session: SparkSession, plan: Plan, inputs: RunInputs, cancelled: threading.Event) -> None:
+        super().__init__(plan, inputs)
+        self.session = session
+        self.cancelled = cancelled
+        self.group = f"vista-{inputs.run}-{uuid.uuid4().hex[:8]}"
+        self._physical = plan.physical
+        self._images: DataFrame | None = None
+        self._raw: dict[str, _Raw] = {}
+        self._made: dict[str, list[DataFrame]] = {}  # layer -> (digest, vector) frames of this run
+        self._persisted: list[DataFrame] = []
+
+    # -- the plan's nodes --------------------------------------------------------------------------------------------
+
+    def join(self, step: Join) -> int:
+        if self.plan.logical.inference is not Inference.AFTER_JOIN:
+            raise NotSupportedYet("VST934", "inference before the join comes later", "plan: {inference: after_join}")
+        rows = super().join(step)
+        with self._stage(step_title(step)):
+            self._images = needed_images(self.session, self.rows, self.inputs.images, self._physical)
+            if "path" in self._images.columns:  # small; photo bytes are better read anew than kept twice
+                self._images = self._kept(self._images.persist())
+                self._images.count()
+        return rows
+
+    def infer(self, step: Infer, wave: Wave, progress: Progress) -> int:
+        below = self._raw.get(step.start or "")
+        todo = self.todo(step, wave, below.digests if below else set())
+        if not todo:
+            return 0
+        with self._stage(step_title(step)):
+            result = self._with_ladder(step, wave, todo, progress)
+            self._keep(step, result, todo)
+        self.refuse(result.reasons)
+        return result.images
+
+    def pool(self, step: Pool, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+        raw = self._raw.get(step.layer)
+        if raw is None:
+            return 0  # nothing was left to infer
+        with self._stage(step_title(step)):
+            task = PoolTask(step.layer, self.workload.pool)
+            pooled = self._kept(pool_pass(raw.frame.where("error is null"), task, self._physical.persistence))
+            self._made.setdefault(step.layer, []).append(pooled)
+            return int(pooled.count())
+
+    def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+        with self._stage(step_title(step)):
+            saved = [self._save(layer) for layer in step.layers]
+        return max(saved, default=0)
+
+    def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:
+        with self._stage(step_title(step)):
+            return self.trainer.baselines(self.rows.below(wave.high), self._same_model, wave)
+
+    def train(self, step: Train, wave: Wave) -> LayerScore:
+        rows = self.rows.below(wave.high)
+        with self._stage(step_title(step)):
+            if self._physical.training is TrainingSite.CLUSTER:
+                fit = self._fit_cluster(rows, self._vectors_frame(step.layer))
+            else:
+                matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
+                fit = self.trainer.fit(rows, matrix)
+        return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
+
+    def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
+        raw = self._raw.pop(step.layer, None)
+        if raw is None:
+            return
+        raw.waiting.discard(step.layer)
+        if not raw.waiting:
+            self._drop(raw.frame)
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+        cancel_group(self.session, self.group)
+
+    def close(self) -> None:
+        """Give Storage Memory back; what was saved stays readable from the store. Callable more than once."""
+        for frame in list(self._persisted):
+            self._drop(frame)
+        self._raw.clear()
+        self._made.clear()
+
+    def vectors(self, layer: str, rows: Rows) -> Vectors:
+        """From the store what it holds, the rest (where saving failed) straight from Spark."""
+        digests = {digest for view in rows.digests for digest in view}
+        stored = self.shelf.read(layer, digests)
+        if len(stored.digests) == len(digests) or layer not in self._made:
+            return stored
+        width = self.shelf.facts(layer).width
+        fresh = Vectors.of(collect_vectors(self._made[layer], width), width)
+        return Vectors(stored.digests + fresh.digests, np.concatenate([stored.matrix, fresh.matrix])).once()
+
+    # -- inference ---------------------------------------------------------------------------------------------------
+
+    def _with_ladder(self, step: Infer, wave: Wave, todo: set[str], progress: Progress) -> PassResult:
+        """The pass under the plan, on memory trouble once more under each plan of the ladder, mildest first."""
+        for rung, physical in enumerate((self._physical, *self.plan.ladder)):
+            try:
+                return self._pass(step, wave, todo, physical, progress)
+            except Exception as error:
+                known = translated(error, step_title(step))
+                last = rung == len(self.plan.ladder) or self.cancelled.is_set()
+                if last or not is_memory_trouble(known):
+                    raise known from error
+                self._physical = self.plan.ladder[rung]
+                self._notes.append(f"{known.message}; tried again with batches of {self._physical.batch_size}")
+        raise AssertionError("the ladder ends in a return or a raise")
+
+    def _pass(
+        self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan, progress: Progress
+    ) -> PassResult:
+        work, cnn = self.workload, self.workload.cnn
+        pooling = work.pool if step.pooled else None
+        artifact = prepare_artifact(
+            self.inputs.model, cnn, step.start, step.layers, pooling, work.precision.value, self.inputs.cache_dir,
+            self.cancelled,
+        )  # fmt: skip
+        task = InferenceTask(
+            str(artifact), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers, step.start,
+            step.pooled, physical.batch_size, physical.threads_per_task,
+        )  # fmt: skip
+        return infer_pass(self._given(step, wave, todo, physical), task, len(todo), physical.persistence, progress)
+
+    def _given(self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan) -> DataFrame:
+        """What goes into the CNN: photos of this wave that the store lacks, or the raw layer below."""
+        if step.start is not None:
+            return self._raw[step.start].frame.where("error is null").select("digest", "tensors")
+        assert self._images is not None
+        photos = self._images.where(f"wave >= {wave.low!r} and wave < {wave.high!r}").drop("wave")
+        if len(todo) < len(self.new_in(wave)):
+            from pyspark.sql.functions import broadcast
+
+            photos = photos.join(broadcast(digest_frame(self.session, todo)), "digest", "left_semi")
+        return split_rows(photos, physical, self._slots)
+
+    def _keep(self, step: Infer, result: PassResult, todo: set[str]) -> None:
+        """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
+        frame = self._kept(result.frame)
+        per_image = result.seconds / max(1, result.images) / len(step.layers)
+        raw = _Raw(frame, todo - result.reasons.keys(), set(step.layers))
+        for place, layer in enumerate(step.layers):
+            self.seconds[layer] = per_image
+            if step.pooled:
+                column = result.good.selectExpr("digest", f"f{place} as vector")
+                self._made.setdefault(layer, []).append(column)
+            else:
+                self._raw[layer] = raw
+
+    # -- vectors -----------------------------------------------------------------------------------------------------
+
+    def _save(self, layer: str) -> int:
+        made = self._made.get(layer)
+        if not made:
+            return 0
+        import pyarrow as pa
+
+        table = collect_vectors(made[-1:], self.shelf.facts(layer).width)
+        fresh = self.shelf.lacking(layer, table.column("digest").to_pylist())
+        if len(fresh) < table.num_rows:
+            mask = pa.array([digest in fresh for digest in table.column("digest").to_pylist()])
+            table = table.filter(mask)
+        return self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+
+    def _vectors_frame(self, layer: str) -> DataFrame:
+        """(digest, vector) of every good photo, in Spark: this run's frames, and the store's rows for the rest."""
+        made = self._made.get(layer, [])
+        frames = list(made)
+        if layer in self.shelf.reused:
+            files = self.shelf.paths(layer)
+            stored = self.session.read.parquet(*files).dropDuplicates(["digest"])
+            for frame in made:
+                stored = stored.join(frame.select("digest"), "digest", "left_anti")
+            frames.append(stored)
+        if not frames:
+            raise VistaRunError("VST513", f"layer {layer} has no features", "please report this: it is a defect")
+        whole = frames[0].select("digest", "vector")
+        for frame in frames[1:]:
+            whole = whole.unionByName(frame.select("digest", "vector"))
+        return whole
+
+    # -- training ----------------------------------------------------------------------------------------------------
+
+    def _same_model(self, rows: Rows, table: NDArray[np.float32]) -> FitResult:
+        if self._physical.training is TrainingSite.CLUSTER:
+            return self._fit_cluster(rows, None)
+        return self.trainer.fit(rows, table)
+
+    def _fit_cluster(self, rows: Rows, vectors: DataFrame | None) -> FitResult:
+        return fit_on_cluster(self.session, rows, vectors, self.workload, self._physical)
+
+    # -- Spark -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _stage(self, title: str) -> Iterator[None]:
+        """Jobs of this thread belong to the run's group; what Spark raises becomes a coded error."""
+        if self.cancelled.is_set():
+            raise VistaCancelled("the run was cancelled")
+        try:
+            self.session.sparkContext.setJobGroup(self.group, f"vista_nb: {title}", interruptOnCancel=True)
+            yield
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:
+            raise translated(error, title) from error
+
+    @property
+    def _slots(self) -> int:
+        return int(self.session.sparkContext.defaultParallelism)
+
+    def _kept(self, frame: DataFrame) -> DataFrame:
+        self._persisted.append(frame)
+        return frame
+
+    def _drop(self, frame: DataFrame) -> None:
+        self._persisted = [kept for kept in self._persisted if kept is not frame]
+        with suppress(Exception):  # a stopped session has dropped it already
+            frame.unpersist()
+
+

@@ -1,0 +1,203 @@
+"""Start, watch and stop the JVM: the plan's memory regions become Spark's real settings.
+
+Reads a Plan and a Workload, returns a SparkSession. May touch: the JVM, environment variables while it starts.
+DESIGN.md section 10; paper: section 4.1 (memory apportioning). Settings by name are Spark 4.3's.
+
+The JVM's own output goes to a log file, never into the notebook. `spark.executor.pyspark.memory` stays unset: it
+limits virtual memory, and TensorFlow dies on it. Workers run this very Python (`PYSPARK_PYTHON`).
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vista_nb.catalog.workload import Workload
+from vista_nb.errors import VistaEnvironmentError
+from vista_nb.executor.java import java_home
+from vista_nb.executor.probe_machine import machine
+from vista_nb.plan.candidate import Plan
+from vista_nb.units import MIB
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["active_jobs", "cancel_group", "heap_bytes", "settings", "start", "stop"]
+
+_LEAST_HEAP = 512 * MIB
+_JVM_RESERVED = 300 * MIB  # Spark's own constant: spark.memory.fraction is of the heap without it
+_ARROW_BATCH = 32 * MIB
+_RETRIES = 2  # a worker that was killed is tried again; local[k] alone would not
+_logs: dict[int, Path] = {}
+
+
+def start(
+    plan: Plan, workload: Workload, heap_cap: int | None = None, app_name: str = "vista_nb", cache: Path | None = None
+) -> SparkSession:
+    """A new session made for `plan`. heap_cap: the most bytes of heap. cache: for the private Java home.
+
+    Raises VistaEnvironmentError VST40x: no Java, or the JVM did not come up (with its last words).
+    """
+    home = java_home(cache or _cache_root())
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
+
+    conf = SparkConf(loadDefaults=False).setAppName(app_name)
+    for name, value in settings(plan, workload, heap_cap).items():
+        conf.set(name, value)
+    log = Path(tempfile.mkstemp(prefix="vista_nb-spark-", suffix=".log")[1])
+    with _environment(home):
+        context = SparkContext(conf=conf, gateway=_gateway(conf, log))
+    session = SparkSession(context)
+    _logs[id(context)] = log
+    return session
+
+
+def settings(plan: Plan, workload: Workload, heap_cap: int | None = None) -> dict[str, str]:
+    """Spark's settings for a plan, the user's `resources.spark` last."""
+    memory, resources = plan.memory, workload.spec.resources
+    heap = heap_bytes(plan, heap_cap)
+    unified = memory.core + memory.storage
+    fraction = min(0.9, max(0.2, unified / max(1, heap - _JVM_RESERVED)))
+    chosen = {
+        "spark.memory.fraction": f"{fraction:.3f}",
+        "spark.memory.storageFraction": f"{memory.storage / max(1, unified):.3f}",
+        "spark.driver.maxResultSize": "0",  # the plan's driver region is the limit
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        # the plan decides joins and partitions: Spark's own re-planning would undo it
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.autoBroadcastJoinThreshold": "-1",
+        "spark.sql.shuffle.partitions": str(plan.physical.num_partitions),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(_ARROW_BATCH),
+        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "vista_nb-warehouse"),
+        "spark.python.worker.reuse": "true",
+        "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    return chosen | _placement(plan, workload, heap) | dict(resources.spark)
+
+
+def _placement(plan: Plan, workload: Workload, heap: int) -> dict[str, str]:
+    """Where it runs: all in this machine's one JVM, or executors with the plan's regions as their memory."""
+    resources = workload.spec.resources
+    cores = resources.cores or machine().cores
+    if resources.master is None or resources.master.startswith("local"):
+        return {
+            "spark.master": resources.master or f"local[{max(cores, plan.physical.cpu)},{_RETRIES}]",
+            "spark.driver.memory": f"{heap // MIB}m",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+        }
+    driver = plan.driver_node.driver if plan.driver_node else plan.memory.driver
+    return {
+        "spark.master": resources.master,
+        "spark.driver.memory": f"{max(_LEAST_HEAP, driver // 2) // MIB}m",
+        "spark.executor.memory": f"{heap // MIB}m",
+        "spark.executor.memoryOverhead": f"{max(384 * MIB, plan.memory.dl_execution) // MIB}m",
+        "spark.executor.cores": str(cores),
+        "spark.executor.instances": str(plan.physical.nodes),
+    }
+
+
+def heap_bytes(plan: Plan, heap_cap: int | None = None) -> int:
+    """-Xmx: the plan's heap, half of the worker at most (the JVM also needs memory outside it), 512 MiB at least."""
+    limit = plan.memory.total // 2 if heap_cap is None else min(heap_cap, plan.memory.total // 2)
+    return max(_LEAST_HEAP, min(plan.memory.heap, limit))
+
+
+def stop(session: SparkSession) -> None:
+    """Stop the session and its JVM, so that the next one can have another heap. Safe when the JVM is gone already."""
+    from pyspark import SparkContext
+
+    context, gateway = session.sparkContext, SparkContext._gateway
+    with suppress(Exception):  # whatever a dead or dying JVM makes py4j raise
+        session.stop()
+    with suppress(Exception):
+        gateway.shutdown()
+    process = getattr(gateway, "proc", None)
+    if process is not None:
+        _end(process)
+    SparkContext._gateway = None
+    SparkContext._jvm = None
+    log = _logs.pop(id(context), None)
+    if log is not None:
+        log.unlink(missing_ok=True)
+
+
+def active_jobs(session: SparkSession, group: str | None = None) -> int:
+    """Jobs that run now, of one group or of all."""
+    tracker = session.sparkContext.statusTracker()
+    running = set(tracker.getActiveJobsIds())
+    return len(running if group is None else running & set(tracker.getJobIdsForGroup(group)))
+
+
+def cancel_group(session: SparkSession, group: str) -> None:
+    """Cancel every job of a group; callable from any thread, and when nothing runs."""
+    with suppress(Exception):  # the JVM may be gone: then nothing runs
+        session.sparkContext.cancelJobGroup(group)
+
+
+def _gateway(conf: Any, log: Path) -> Any:
+    from pyspark import SparkContext
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.java_gateway import launch_gateway
+
+    if SparkContext._gateway is not None:  # a JVM without a session: a user's, stopped; its heap stays as it is
+        return SparkContext._gateway
+    try:
+        with log.open("wb") as out:
+            return launch_gateway(conf, {"stdout": out, "stderr": subprocess.STDOUT})
+    except PySparkRuntimeError as error:
+        words = [line for line in log.read_text(errors="replace").splitlines() if line.strip()][-3:]
+        said = " | ".join(words)[:400] or "nothing"
+        hint = "less heap may help: resources: {memory: ...}; `vista-nb doctor` checks Java"
+        raise VistaEnvironmentError("VST404", f"Spark's JVM did not start; it said: {said}", hint) from error
+
+
+@contextmanager
+def _environment(home: Path) -> Iterator[None]:
+    """The variables Spark's scripts and the driver read while they start; put back afterwards."""
+    wanted = {"JAVA_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    root = str(Path(__file__).resolve().parents[2])
+    if root not in site.getsitepackages():  # a checkout: workers must find this very package
+        wanted["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The JVM ends when its stdin closes; one that hangs is ended by its id."""
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+def _cache_root() -> Path:
+    given = os.environ.get("VISTA_NB_CACHE_DIR")
+    if given:
+        return Path(given)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("vista_nb")

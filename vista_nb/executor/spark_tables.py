@@ -1,0 +1,104 @@
+"""Base tables in Spark: records, links, images; joined so that only photos of labelled, matched rows are inferred.
+
+Reads driver-side Rows and ImageTables, returns DataFrames. May touch: the Spark session. DESIGN.md sections 7.4
+(semi-join push-down; identical images once) and 10. Paper: section 4.2.2, inference after join.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from vista_nb.executor.inputs import ImageTables
+from vista_nb.executor.records import Rows
+from vista_nb.plan.physical import JoinOperator, PhysicalPlan
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["digest_frame", "needed_images", "split_rows", "training_frame"]
+
+
+def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physical: PhysicalPlan) -> DataFrame:
+    """(digest, path | content, wave): each distinct photo of a joined record, with the wave that first needs it."""
+    from pyspark.sql import functions as sql
+
+    records = session.createDataFrame(pa.table({"key": list(rows.keys), "wave": pa.array(rows.wave, pa.float64())}))
+    links = session.createDataFrame(images.links)
+    joined = hinted_join(links, records, "key", physical.join)
+    needed = joined.groupBy("digest").agg(sql.min("wave").alias("wave"))
+    return hinted_join(session.createDataFrame(_absolute(images.images)).drop("size"), needed, "digest", physical.join)
+
+
+def hinted_join(large: DataFrame, small: DataFrame, on: str, operator: JoinOperator) -> DataFrame:
+    """Inner join by the plan's operator: `small` is sent everywhere, or both sides are shuffled and merged."""
+    from pyspark.sql import functions as sql
+
+    if operator is JoinOperator.BROADCAST:
+        return large.join(sql.broadcast(small), on)
+    return large.join(small.hint("merge"), on)
+
+
+def digest_frame(session: SparkSession, digests: set[str]) -> DataFrame:
+    """(digest), one row each."""
+    return session.createDataFrame(pa.table({"digest": pa.array(sorted(digests), pa.string())}))
+
+
+def split_rows(frame: DataFrame, physical: PhysicalPlan, slots: int) -> DataFrame:
+    """Even partitions, np of them; where the plan wants fewer workers than the engine has slots, that many instead.
+
+    Tasks are the only workers, so this is the semaphore: a process that waits for its turn would keep its CNN loaded.
+    """
+    count = physical.num_partitions if physical.cpu * physical.nodes >= slots else physical.cpu * physical.nodes
+    return frame.repartition(count)
+
+
+def training_frame(
+    session: SparkSession, rows: Rows, vectors: DataFrame | None, views: str, physical: PhysicalPlan
+) -> DataFrame:
+    """(key, label_index, is_test, features: array<float>): records joined with one layer's (digest, vector), if any."""
+    from pyspark.sql import functions as sql
+
+    records = session.createDataFrame(_records(rows))
+    if vectors is None:
+        return records.select("key", "label_index", "is_test", sql.col("x").alias("features"))
+    names = [f"d{view}" for view in range(len(rows.digests))]
+    for name in names:
+        side = vectors.select(sql.col("digest").alias(name), sql.col("vector").alias(f"v_{name}"))
+        records = hinted_join(side, records, name, physical.join)
+    photos = [sql.col(f"v_{name}") for name in names]
+    if views == "mean" and len(photos) > 1:
+        photos = [_mean(photos)]
+    return records.select("key", "label_index", "is_test", sql.concat(sql.col("x"), *photos).alias("features"))
+
+
+def _mean(photos: list[Any]) -> Any:
+    from pyspark.sql import functions as sql
+
+    total = photos[0]
+    for photo in photos[1:]:
+        total = sql.zip_with(total, photo, lambda a, b: a + b)
+    count = len(photos)
+    return sql.transform(total, lambda value: (value / count).cast("float"))
+
+
+def _records(rows: Rows) -> pa.Table:
+    width = rows.x.shape[1]
+    offsets = pa.array(range(0, (len(rows) + 1) * width, width) if width else [0] * (len(rows) + 1), pa.int32())
+    columns = {
+        "key": pa.array(rows.keys, pa.string()),
+        "label_index": pa.array(rows.labels.index.astype("float64")),
+        "is_test": pa.array(rows.test),
+        "x": pa.ListArray.from_arrays(offsets, pa.array(rows.x.ravel(), pa.float32())),
+    }
+    return pa.table(columns | {f"d{n}": pa.array(view, pa.string()) for n, view in enumerate(rows.digests)})
+
+
+def _absolute(images: pa.Table) -> pa.Table:
+    """Paths as the workers need them: their working folder is the JVM's, which the notebook may have left."""
+    if "path" not in images.column_names:
+        return images
+    paths = [str(Path(path).absolute()) for path in images.column("path").to_pylist()]
+    return images.set_column(images.column_names.index("path"), "path", pa.array(paths, pa.string()))
