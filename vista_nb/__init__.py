@@ -32,9 +32,9 @@ def explain(source: Any, **options: Any) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext vista_nb`: register `%%vista` and `%vista`."""
-    from vista_nb import magic
+    from vista_nb.magic import load_ipython_extension as load
 
-    magic.load_ipython_extension(shell)
+    load(shell)
 
 
 def __getattr__(name: str) -> Any:

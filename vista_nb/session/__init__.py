@@ -1,1 +1,103 @@
-"""The session room: the only one that knows all parts (under construction)."""
+"""The session room: the only one that knows all parts. From a spec to a plan, from a plan to a running job.
+
+Reads a spec (text, mapping or file) and the notebook's variables; returns `Plan` or `VistaResult`. May touch:
+everything, but every engine only when a run needs it: importing this package imports none.
+The way of one cell: `prepare` (parse, read the tables, bind, look into the store) -> `optimizer.optimize` ->
+`runs.Run` (worker thread, JVM, executor) -> `drive` (the cell's main thread draws).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vista_nb.plan.candidate import Plan
+    from vista_nb.result import VistaResult
+    from vista_nb.session.health import Check
+    from vista_nb.store.manifest import LayerSet
+    from vista_nb.views.protocol import View
+
+__all__ = ["doctor", "drive", "explain", "run", "show", "store_listing", "submit"]
+
+Source = str | Mapping[str, object] | Path
+
+
+def submit(
+    source: Source,
+    *,
+    namespace: Mapping[str, object] | None = None,
+    reuse: str = "auto",
+    profile: str | None = None,
+    overrides: Sequence[tuple[str, str]] = (),
+    store_dir: Path | None = None,
+) -> VistaResult:
+    """Check and plan the spec here, then start the job in a worker thread; the result is readable at once.
+
+    Raises VistaSpecError, NotSupportedYet, VistaDataError or NoFeasiblePlan before anything starts.
+    """
+    from vista_nb.result import VistaResult
+    from vista_nb.session.options import Options
+    from vista_nb.session.prepare import plan_of, prepare
+    from vista_nb.session.runs import Run, refuse_unsupported
+
+    options = Options(reuse, profile, tuple(overrides), store_dir)
+    prepared = prepare(source, namespace or {}, options)
+    refuse_unsupported(prepared)
+    run = Run.start(prepared, plan_of(prepared), options)
+    result = VistaResult(run)
+    run.remember(result)
+    return result
+
+
+def drive(result: VistaResult, view: View) -> VistaResult:
+    """Draw a submitted run until it ends; an interrupt cancels it. Raises what the run raised."""
+    from vista_nb.session import driving
+
+    return driving.drive(result, view)
+
+
+def run(source: Source, *, ui: str = "off", **options: Any) -> VistaResult:
+    """`submit` and `drive` in one: for scripts. `ui` as in the magic's `--ui`."""
+    from vista_nb.views.choose import view_for
+
+    result = submit(source, **options)
+    return drive(result, view_for(ui, result))
+
+
+def explain(
+    source: Source,
+    *,
+    namespace: Mapping[str, object] | None = None,
+    profile: str | None = None,
+    overrides: Sequence[tuple[str, str]] = (),
+    reuse: str = "auto",
+    store_dir: Path | None = None,
+) -> Plan:
+    """The plan a run would obey, without a JVM and without TensorFlow."""
+    from vista_nb.session.options import Options
+    from vista_nb.session.prepare import plan_of, prepare
+
+    return plan_of(prepare(source, namespace or {}, Options(reuse, profile, tuple(overrides), store_dir)))
+
+
+def store_listing(store_dir: Path | None = None) -> tuple[LayerSet, ...]:
+    """The layer sets of the materialization store, in a stable order."""
+    from vista_nb.store.files import Store, store_root
+
+    return Store(store_dir or store_root()).ls()
+
+
+def doctor() -> tuple[Check, ...]:
+    """What this machine has for a run, and what is missing."""
+    from vista_nb.session.health import checks
+
+    return checks()
+
+
+def show(run: str | None = None) -> VistaResult:
+    """The last run of this kernel, or the one named."""
+    from vista_nb.session.runs import find_run
+
+    return find_run(run)

@@ -1,0 +1,157 @@
+"""`vista-nb demo | run | explain | doctor | cnns | layers`: the same engine without a notebook.
+
+Reads arguments, prints text, returns the exit status: 0 done, 1 run failed, 2 spec or usage, 3 no feasible plan,
+130 interrupted. May touch: standard output and error. DESIGN.md section 4. The only module that prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vista_nb import __version__
+from vista_nb.errors import NoFeasiblePlan, VistaError, VistaUsageError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose mistakes are coded errors, so that they look like every other one."""
+
+    def error(self, message: str) -> NoReturn:
+        raise VistaUsageError("VST001", message, f"{self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line. Errors go to standard error in their short form; their class gives the status."""
+    try:
+        arguments = _parser().parse_args(argv)
+        command: Callable[[argparse.Namespace], int] = arguments.command
+        return command(arguments)
+    except VistaError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt as error:
+        print(str(error) or "interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (`| head`) has left: nothing to say, and nothing to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="vista-nb", description="Which CNN layer's features predict best?")
+    parser.add_argument("--version", action="version", version=f"vista-nb {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _spec_command(commands, "run", _run, "run a spec file").add_argument(
+        "--reuse", choices=("auto", "never", "require"), default="auto", help="whether stored layers are used"
+    )
+    explain = _spec_command(commands, "explain", _explain, "show the plan of a spec file, without running it")
+    explain.add_argument("--json", action="store_true", help="one JSON object")
+    demo = _command(commands, "demo", _demo, "run the quickstart on the bundled data")
+    demo.add_argument("--folder", type=Path, default=Path("demo_output"), help="where everything goes")
+    _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
+    _command(commands, "cnns", _cnns, "the known CNNs")
+    _command(commands, "layers", _layers, "the layers of one CNN").add_argument("cnn", metavar="CNN")
+    return parser
+
+
+def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], int], words: str) -> Any:
+    command = commands.add_parser(name, help=words, description=words)
+    command.set_defaults(command=function)
+    return command
+
+
+def _spec_command(commands: Any, name: str, function: Callable[[argparse.Namespace], int], words: str) -> Any:
+    command = _command(commands, name, function, words)
+    command.add_argument("spec", type=Path, metavar="SPEC", help="a file holding the spec")
+    command.add_argument("--profile", choices=("default", "sigmod2020"), help="how to plan")
+    command.add_argument("--set", dest="overrides", action="append", default=[], type=_override, metavar="KEY=VALUE")
+    return command
+
+
+def _override(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not all(part.isidentifier() for part in key.split(".")):
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def _existing(spec: Path) -> Path:
+    if not spec.is_file():
+        raise VistaUsageError("VST008", f"no spec file {str(spec)!r}", "give the path of a text file holding the spec")
+    return spec
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from vista_nb import session
+
+    chosen = {"profile": arguments.profile, "overrides": tuple(arguments.overrides), "reuse": arguments.reuse}
+    session.run(_existing(arguments.spec), ui="text", **chosen)
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from vista_nb import session
+
+    overrides = tuple(arguments.overrides)
+    try:
+        plan = session.explain(_existing(arguments.spec), profile=arguments.profile, overrides=overrides)
+    except NoFeasiblePlan as error:
+        if not arguments.json:
+            raise
+        from vista_nb.plan.explain_json import infeasible_json
+
+        print(json.dumps(infeasible_json(error), indent=2))
+        return error.exit_status
+    if arguments.json:
+        from vista_nb.plan.explain_json import to_json
+
+        print(json.dumps(to_json(plan), indent=2))
+        return 0
+    from vista_nb.plan.explain import explain
+
+    print(explain(plan))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from vista_nb.demo_run import run_demo
+
+    run_demo(arguments.folder, say=lambda line: print(line, flush=True))
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:  # noqa: ARG001
+    """Status 1 where something is missing, so that a script can ask."""
+    from vista_nb import session
+    from vista_nb.listings import doctor_table
+
+    checks = session.doctor()
+    print(doctor_table(checks))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _cnns(arguments: argparse.Namespace) -> int:  # noqa: ARG001
+    from vista_nb.listings import cnns_table
+
+    print(cnns_table())
+    return 0
+
+
+def _layers(arguments: argparse.Namespace) -> int:
+    from vista_nb.listings import layers_table
+
+    print(layers_table(arguments.cnn))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""`vista-nb demo`: draw the bundled data, execute the quickstart notebook, print its table, write one HTML page.
+
+Reads the quickstart notebook; returns the page's path. May touch: the folder it is given, and a notebook kernel.
+DESIGN.md section 2. The page stands alone: no network, no kernel, no widget.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vista_nb.errors import VistaEnvironmentError, VistaRunError
+from vista_nb.units import format_seconds
+
+__all__ = ["quickstart_path", "run_demo"]
+
+Say = Callable[[str], None]
+
+NOTEBOOK = "01_quickstart.ipynb"
+CELL_SECONDS = 1800
+
+
+def quickstart_path() -> Path:
+    """The notebook of the repository this package lies in, else the copy that is installed with the package."""
+    package = Path(__file__).parent
+    for path in (package.parent / "notebooks" / NOTEBOOK, package / "demo" / NOTEBOOK):
+        if path.is_file():
+            return path
+    raise VistaEnvironmentError("VST451", f"{NOTEBOOK} was not installed", "install vista-nb again")
+
+
+def run_demo(folder: Path, say: Say) -> Path:
+    """The whole demo; `say` gets one line of progress at a time. Raises VistaRunError, VistaEnvironmentError."""
+    began = time.monotonic()
+    notebook = quickstart_path()
+    _need("nbclient", "nbconvert", "nbformat")
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"demo: the quickstart notebook, executed in {folder}")
+    executed = _execute(notebook, folder, say)
+    page = _write_page(executed, folder)
+    say(f"demo: done in {format_seconds(time.monotonic() - began)}")
+    say(f"demo: the executed notebook as one page: {page}")
+    return page
+
+
+def _need(*packages: str) -> None:
+    from importlib.util import find_spec
+
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        hint = "pip install 'vista-nb[lab]'"
+        raise VistaEnvironmentError("VST450", f"the demo needs {', '.join(missing)}", hint)
+
+
+def _execute(path: Path, folder: Path, say: Say) -> Any:
+    """Run every cell in `folder`; a failing cell ends the demo with its own error text."""
+    import nbformat
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.read(path, as_version=4)
+    client = _client(notebook, folder, say)
+    try:
+        with _full_output():
+            client.execute()
+    except CellExecutionError as error:
+        nbformat.write(notebook, folder / NOTEBOOK)
+        last = f"{error.ename}: {error.evalue}" if error.ename else str(error)
+        raise VistaRunError("VST510", f"the notebook stopped: {last}", "run it in JupyterLab: ./run lab") from error
+    nbformat.write(notebook, folder / NOTEBOOK)
+    return notebook
+
+
+def _client(notebook: Any, folder: Path, say: Say) -> Any:
+    """A client that tells of each cell, and prints the text of what `%%vista` cells showed."""
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient import NotebookClient
+
+    cells = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+    started: dict[int, float] = {}
+
+    def begin(cell: Any, cell_index: int) -> None:
+        started[cell_index] = time.monotonic()
+        if cell_index in cells:
+            say(f"[{cells.index(cell_index) + 1}/{len(cells)}] {_title(cell.source)}")
+
+    def end(cell: Any, cell_index: int, execute_reply: Any = None) -> None:  # noqa: ARG001
+        for text in _vista_texts(cell):
+            say("\n".join(f"      {line}" for line in text.splitlines()))
+        took = time.monotonic() - started.get(cell_index, time.monotonic())
+        if cell_index in cells and took >= 1.0:
+            say(f"      {format_seconds(took)}")
+
+    manager: Any = AsyncKernelManager(kernel_name="python3")
+    # the kernel must be this Python, whatever kernels the user has installed
+    manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    return NotebookClient(
+        notebook,
+        km=manager,
+        timeout=CELL_SECONDS,
+        resources={"metadata": {"path": str(folder)}},
+        store_widget_state=False,
+        on_cell_execute=begin,
+        on_cell_executed=end,
+    )
+
+
+@contextmanager
+def _full_output() -> Iterator[None]:
+    """The kernel must not think it is a test run: the page shows seconds, plan and memory."""
+    saved = os.environ.pop("VISTA_NB_UI", None)
+    try:
+        yield
+    finally:
+        if saved is not None:
+            os.environ["VISTA_NB_UI"] = saved
+
+
+def _title(source: str) -> str:
+    lines = [line.strip() for line in source.splitlines() if line.strip() and not line.startswith("#")]
+    return lines[0][:72] if lines else "(comment)"
+
+
+def _vista_texts(cell: Any) -> list[str]:
+    """The text/plain of the results that the cell displays."""
+    texts = []
+    for output in cell.get("outputs", ()):
+        data = output.get("data", {})
+        text = data.get("text/plain", "")
+        if "text/html" in data and text.startswith("vista_nb: "):
+            texts.append(text)
+    return texts
+
+
+def _write_page(notebook: Any, folder: Path) -> Path:
+    from nbconvert import HTMLExporter
+
+    body, _ = HTMLExporter().from_notebook_node(notebook)
+    page = folder / NOTEBOOK.replace(".ipynb", ".html")
+    page.write_text(body, encoding="utf-8")
+    return page

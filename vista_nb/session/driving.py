@@ -1,0 +1,60 @@
+"""The cell's main thread while a run goes on: drain events, draw, obey the interrupt.
+
+Reads a VistaResult's queue, returns the result or raises. May touch: the view it was given.
+The thread waits on an Event, never on join (after KeyboardInterrupt a joined thread can look dead before it has
+recorded its error); nothing is drawn from the worker thread (DESIGN.md section 6).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from vista_nb.errors import VistaCancelled
+
+if TYPE_CHECKING:
+    from vista_nb.result import VistaResult
+    from vista_nb.views.protocol import View
+
+__all__ = ["drive"]
+
+_TICK = 0.1  # seconds: at most ten redraws a second
+_GRACE = 5.0  # seconds an interrupted run gets to end by itself
+
+
+def drive(result: VistaResult, view: View) -> VistaResult:
+    """Draw until the run ends. KeyboardInterrupt cancels it and becomes VistaCancelled, saying what was kept."""
+    try:
+        while not result.wait(_TICK):
+            view.update(result.poll())
+    except KeyboardInterrupt:
+        ended = _cancel(result)
+        view.update(result.poll())
+        view.finish(result)
+        raise _cancelled(result, ended) from None
+    view.update(result.poll())
+    view.finish(result)
+    if result.error is not None:
+        raise result.error
+    return result
+
+
+def _cancel(result: VistaResult) -> bool:
+    """Ask the run to stop and wait a little; false when it did not end in time or the user interrupted again."""
+    result.cancel()
+    end = time.monotonic() + _GRACE
+    try:
+        while time.monotonic() < end:
+            if result.wait(_TICK):
+                return True
+    except KeyboardInterrupt:
+        return False
+    return False
+
+
+def _cancelled(result: VistaResult, ended: bool) -> VistaCancelled:
+    if isinstance(result.error, VistaCancelled):
+        return result.error
+    kept = [score.layer for score in result.outcome.scores if not score.is_baseline]
+    message = "the run was cancelled" if ended else "cancelling; a step that cannot be stopped is left to end"
+    return VistaCancelled(message, kept)

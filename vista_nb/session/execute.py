@@ -1,0 +1,106 @@
+"""What a run's worker thread does: model, JVM, store, plan, walk.
+
+Reads a `Run`; returns nothing, the run records the outcome. May touch: subprocesses, the JVM, the store.
+The JVM starts while the model's digest is found, since neither needs the other.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vista_nb.errors import VistaCancelled
+from vista_nb.outcome.events import RunStarted
+from vista_nb.plan.logical import Infer
+from vista_nb.session import jvm
+from vista_nb.session.folders import cache_root
+from vista_nb.session.prepare import Prepared, plan_of, with_stored
+
+if TYPE_CHECKING:
+    from vista_nb.executor.inputs import ModelSource, RunInputs
+    from vista_nb.session.runs import Run
+
+__all__ = ["execute"]
+
+
+def execute(run: Run) -> None:
+    """From the plan to the outcome. Raises coded errors; a set cancel flag ends it between any two parts."""
+    from vista_nb.executor.memory_sampler import sampling
+    from vista_nb.executor.spark_backend import SparkBackend
+    from vista_nb.executor.walk import walk
+
+    with ThreadPoolExecutor(1, thread_name_prefix="vista-jvm") as pool, ExitStack() as after:
+        starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say)
+        prepared = _with_model(run.prepared, run)
+        run.prepared, run.plan = prepared, plan_of(prepared)
+        _stop_if_cancelled(run)
+        session = starting.result()
+        _stop_if_cancelled(run)
+        backend = SparkBackend(session, run.plan, _inputs(prepared, run), run.cancelled)
+        run.attach(backend)
+        run.emit(
+            RunStarted(0, 1, 0.0, run.plan.layers, _to_infer(run), len(run.plan.logical.steps), run.plan.logical.waves)
+        )
+        peaks = after.enter_context(sampling(run.emit))
+        outcome = walk(run.plan, backend, run.emit, run.cancelled, run.record)
+        run.record(replace(outcome, notes=(*run.workload.notes, *outcome.notes), peak_bytes=peaks.items()))
+
+
+def _with_model(prepared: Prepared, run: Run) -> Prepared:
+    if prepared.model is not None:
+        return prepared
+    from vista_nb.executor.cnn.prepare import resolve_model
+
+    workload = prepared.workload
+    source = resolve_model(workload.cnn, workload.weights, workload.spec.seed, cache_root(), run.cancelled)
+    return with_stored(_without_class_layers(prepared, source), source, run.options)
+
+
+def _without_class_layers(prepared: Prepared, source: ModelSource) -> Prepared:
+    """Weights without a class head drop the class layers, and the user reads it."""
+    workload = prepared.workload
+    if source.include_top or not any(layer.is_class for layer in workload.layers):
+        return prepared
+    kept = tuple(layer for layer in workload.layers if not layer.is_class)
+    dropped = ", ".join(layer.name for layer in workload.layers if layer.is_class)
+    if not kept:
+        from vista_nb.errors import VistaDataError
+
+        raise VistaDataError(
+            "VST321",
+            f"layers: the weights {workload.weights} hold no class layer, and {dropped} is all that was asked for",
+            f"take another layer of {workload.cnn.name}: %vista layers {workload.cnn.name}",
+        )
+    note = f"the weights file has no class head: {dropped} is left out"
+    workload = replace(workload, layers=kept, notes=(*workload.notes, note))
+    return replace(prepared, workload=workload, snapshot=replace(prepared.snapshot, workload=workload))
+
+
+def _inputs(prepared: Prepared, run: Run) -> RunInputs:
+    from vista_nb.executor.inputs import RunInputs
+
+    assert prepared.structured is not None
+    assert prepared.images is not None
+    assert prepared.model is not None
+    return RunInputs(
+        run.run_id,
+        prepared.workload,
+        prepared.structured,
+        prepared.images,
+        prepared.model,
+        run.store_dir,
+        cache_root(),
+        run.options.reuse,
+    )
+
+
+def _to_infer(run: Run) -> int:
+    """Images that go through the CNN: those of the first pass."""
+    return max((step.images for step in run.plan.logical.steps if isinstance(step, Infer)), default=0)
+
+
+def _stop_if_cancelled(run: Run) -> None:
+    if run.cancelled.is_set():
+        raise VistaCancelled("the run was cancelled before it began")

@@ -1,0 +1,87 @@
+"""The JVM of this kernel: started once, kept with its first heap, handed to every run.
+
+Reads a plan; returns a SparkSession. May touch: the JVM, atexit. DESIGN.md section 10: later plans fit into the
+first heap as into a user's own SparkSession; only where nothing fits is it restarted, said in one line.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from vista_nb.catalog.workload import Workload
+from vista_nb.plan.candidate import Plan
+from vista_nb.units import format_bytes
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["acquire", "current", "stop"]
+
+_lock = threading.Lock()
+_owned: dict[str, Any] = {}
+
+
+def acquire(plan: Plan, workload: Workload, say: Callable[[str], None]) -> SparkSession:
+    """The session to run on: the user's own, ours, or a new one made for this plan."""
+    with _lock:
+        ours = _alive(_owned.get("session"))
+        if ours is None:
+            users = _users_session()
+            return users if users is not None else _start(plan, workload)
+        needed = plan.memory.user + plan.memory.core
+        if _owned["heap"] >= needed:
+            return ours
+        say(
+            f"restarting Spark: this plan needs {format_bytes(needed)} of heap, the JVM has {format_bytes(_owned['heap'])}"
+        )
+        _stop_ours()
+        return _start(plan, workload)
+
+
+def current() -> SparkSession | None:
+    """The session vista_nb started, if it lives."""
+    return _alive(_owned.get("session"))
+
+
+def stop() -> None:
+    """Stop the session that vista_nb started; a user's own is left alone."""
+    with _lock:
+        _stop_ours()
+
+
+def _start(plan: Plan, workload: Workload) -> SparkSession:
+    from vista_nb.executor.spark_session import heap_bytes, start
+    from vista_nb.session.folders import cache_root
+
+    session = start(plan, workload, cache=cache_root())
+    if "registered" not in _owned:
+        atexit.register(stop)
+    _owned.update(session=session, heap=heap_bytes(plan), registered=True)
+    return session
+
+
+def _stop_ours() -> None:
+    session = _owned.pop("session", None)
+    if session is not None:
+        from vista_nb.executor.spark_session import stop as stop_session
+
+        stop_session(session)
+
+
+def _alive(session: Any) -> Any:
+    """The session unless its JVM has gone."""
+    if session is None:
+        return None
+    try:
+        return None if session.sparkContext._jsc.sc().isStopped() else session
+    except Exception:  # py4j raises many kinds when the JVM is gone
+        return None
+
+
+def _users_session() -> Any:
+    from pyspark.sql import SparkSession
+
+    return _alive(SparkSession.getActiveSession())

@@ -1,0 +1,26 @@
+"""What the caller of a run chose outside the spec.
+
+Reads nothing, returns a frozen value. May touch: nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """reuse: auto | never | require. profile and overrides (`a.b`, value) come from the flags and win over the spec."""
+
+    reuse: str = "auto"
+    profile: str | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
+    store_dir: Path | None = None
+
+    @property
+    def all_overrides(self) -> tuple[tuple[str, str], ...]:
+        profile = (("plan.profile", self.profile),) if self.profile else ()
+        return (*self.overrides, *profile)

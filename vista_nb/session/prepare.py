@@ -1,0 +1,185 @@
+"""From a spec to a snapshot: parse, read the tables, bind the names, look into the store.
+
+Reads the spec's text, the user's table, the photos' names and sizes, the store's manifests; returns `Prepared`.
+May touch: files (read only, but for the caches of digests) and the notebook's variables. Starts no engine.
+All problems of a spec are raised at once: those of its grammar together with those of its names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vista_nb.catalog.bind import bind
+from vista_nb.catalog.found import joined
+from vista_nb.catalog.roster import load_roster
+from vista_nb.catalog.snapshot import Snapshot
+from vista_nb.catalog.statistics import ColumnFacts, SystemFacts, WorkloadStatistics
+from vista_nb.catalog.workload import Workload
+from vista_nb.errors import NotSupportedYet, Problem, VistaDataError, VistaError, VistaSpecError
+from vista_nb.plan.candidate import Plan
+from vista_nb.session.options import Options
+from vista_nb.spec.model import Resources, Spec, StatisticsOverrides
+from vista_nb.spec.overrides import apply_overrides
+from vista_nb.spec.parse import Parsed, parse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from vista_nb.executor.inputs import ImageTables, ModelSource
+
+__all__ = ["Prepared", "plan_of", "prepare", "unsupported", "with_stored"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A bound workload with its data. structured and images are None for a what-if, which only explains."""
+
+    workload: Workload
+    snapshot: Snapshot
+    structured: pa.Table | None
+    images: ImageTables | None
+    not_yet: tuple[Problem, ...]
+    model: ModelSource | None = None
+    notes: tuple[str, ...] = ()
+
+
+def prepare(source: str | Mapping[str, object] | Path, namespace: Mapping[str, object], options: Options) -> Prepared:
+    """Everything the optimizer needs. Raises VistaSpecError with all problems, or VistaDataError."""
+    parsed = _parsed(source, namespace, options)
+    table, facts, trouble = _table(parsed.spec, namespace)
+    bound = bind(parsed.spec, load_roster(), facts)
+    # names are not judged against a table that could not be read: its own error comes first
+    problems = joined([parsed.problems, () if trouble else bound.problems])
+    if problems:
+        raise VistaSpecError(problems, parsed.spec.text)
+    if trouble is not None:
+        raise trouble
+    if bound.workload is None:
+        raise unsupported(bound.not_yet)
+    return _with_data(bound.workload, bound.not_yet, table, namespace, options)
+
+
+def unsupported(not_yet: tuple[Problem, ...]) -> NotSupportedYet:
+    """The error for a spec whose engine comes later, with everything that is missing named."""
+    first, *rest = not_yet
+    more = f" (and {len(rest)} more: {'; '.join(p.message for p in rest)})" if rest else ""
+    return NotSupportedYet(first.code, first.message + more, first.hint or "`--explain` plans it today")
+
+
+def plan_of(prepared: Prepared) -> Plan:
+    """The optimizer's answer. Raises NoFeasiblePlan."""
+    from vista_nb.optimizer.optimize import optimize
+
+    plan = optimize(prepared.snapshot)
+    return replace(plan, notes=(*plan.notes, *prepared.notes))
+
+
+def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Prepared:
+    """The same, knowing the model's digest: which layers the store already holds for these images."""
+    from vista_nb.session.reuse import stored_layers
+
+    assert prepared.images is not None
+    stored, missing = stored_layers(prepared.workload, prepared.images, model, options)
+    snapshot = replace(prepared.snapshot, stored=stored, missing_images=missing)
+    return replace(prepared, snapshot=snapshot, model=model)
+
+
+def _parsed(source: str | Mapping[str, object] | Path, namespace: Mapping[str, object], options: Options) -> Parsed:
+    if isinstance(source, Path):
+        try:
+            source = source.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise VistaDataError(
+                "VST301", f"cannot read the spec file {source}: {error}", "name a text file"
+            ) from error
+    parsed = parse(source, namespace)
+    return apply_overrides(parsed, options.all_overrides) if options.all_overrides else parsed
+
+
+def _table(
+    spec: Spec, namespace: Mapping[str, object]
+) -> tuple[pa.Table | None, tuple[ColumnFacts, ...] | None, VistaError | None]:
+    """T_str and the facts of its columns; a spec without data (what-if) has neither; an unreadable table its error."""
+    if spec.structured is None:
+        return None, None, None
+    from vista_nb.executor.probe_table import column_facts, read_structured
+
+    try:
+        table = read_structured(spec.structured, namespace)
+        return table, column_facts(table), None
+    except VistaError as error:
+        return None, None, error
+
+
+def _with_data(
+    workload: Workload,
+    not_yet: tuple[Problem, ...],
+    table: pa.Table | None,
+    namespace: Mapping[str, object],
+    options: Options,
+) -> Prepared:
+    system = _system(workload.spec.resources)
+    if table is None or not workload.spec.images:
+        statistics = _overridden(_what_if(workload), workload.spec.statistics)
+        return Prepared(workload, Snapshot(workload, statistics, system), None, None, not_yet)
+    from vista_nb.executor.probe_images import link_images
+    from vista_nb.executor.probe_table import check_keys
+
+    rows, _dropped = check_keys(table, workload.spec.on)
+    images = link_images(workload.spec, rows, reread=options.reuse == "require", namespace=namespace)
+    statistics = _overridden(_measured(workload, rows, images), workload.spec.statistics)
+    prepared = Prepared(workload, Snapshot(workload, statistics, system), table, images, not_yet)
+    model = _known_model(workload)
+    return with_stored(prepared, model, options) if model is not None else prepared
+
+
+def _known_model(workload: Workload) -> ModelSource | None:
+    """The model's digest where an earlier run left it in the cache; finding it anew would need TensorFlow."""
+    from vista_nb.executor.cnn.prepare import known_model
+    from vista_nb.session.folders import cache_root
+
+    if workload.cnn.plan_only:
+        return None
+    return known_model(workload.cnn, workload.weights, workload.spec.seed, cache_root())
+
+
+def _measured(workload: Workload, rows: pa.Table, images: ImageTables) -> WorkloadStatistics:
+    from vista_nb.executor.probe import statistics
+
+    return statistics(workload, rows, images)
+
+
+def _what_if(workload: Workload) -> WorkloadStatistics:
+    """Numbers for a spec without data: a photo of 14 KB as in the paper's Foods, unless the spec says more."""
+    given = workload.spec.statistics
+    return WorkloadStatistics(
+        rows=given.rows or 0,
+        structured_features=workload.structured_width,
+        image_bytes=14_000,
+        views=max(1, len(workload.spec.images)),
+        test=workload.spec.test,
+    )
+
+
+def _overridden(measured: WorkloadStatistics, given: StatisticsOverrides) -> WorkloadStatistics:
+    fields = {name: value for name, value in vars(given).items() if value is not None}
+    if "rows" in fields:
+        fields["images"] = None  # another n: rows x views again
+    return replace(measured, **fields)
+
+
+def _system(given: Resources) -> SystemFacts:
+    """The machine as detected, with what the spec says in its place."""
+    from vista_nb.executor.probe_machine import machine
+
+    found = machine()
+    said = {n: getattr(given, n) for n in ("memory", "cores", "nodes", "gpu_memory", "master")}
+    fields = {name: value for name, value in said.items() if value is not None}
+    if given.memory is not None:
+        fields["source"] = "spec"
+    if (given.nodes or 1) > 1 and given.master is None:
+        fields["master"] = "cluster"
+    return replace(found, **fields)

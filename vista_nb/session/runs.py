@@ -1,0 +1,174 @@
+"""One run: its worker thread, its queue of events, what it found so far; and the runs of this kernel by name.
+
+Reads a `Prepared` workload and its plan; returns a handle that `VistaResult` wraps. May touch: threads, the JVM,
+the store, the caches. The worker thread draws and prints nothing: it emits typed events, the cell's main thread
+drains them (DESIGN.md section 6).
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vista_nb.catalog.workload import Workload
+from vista_nb.errors import VistaCancelled, VistaError, VistaRunError, VistaUsageError
+from vista_nb.outcome.events import Event, LogLine, RunFinished
+from vista_nb.outcome.scores import RunOutcome
+from vista_nb.plan.candidate import Plan
+from vista_nb.session.options import Options
+from vista_nb.session.prepare import Prepared, unsupported
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from vista_nb.result import VistaResult
+
+__all__ = ["Run", "find_run", "refuse_unsupported"]
+
+_numbers = itertools.count(1)
+_results: dict[str, VistaResult] = {}
+_one_at_a_time = threading.Lock()
+
+
+def refuse_unsupported(prepared: Prepared) -> None:
+    """A spec that can be planned but not run yet ends here, with everything that is missing named."""
+    if prepared.not_yet:
+        raise unsupported(prepared.not_yet)
+
+
+def find_run(name: str | None) -> VistaResult:
+    """The last run, or the one named. Raises VistaUsageError."""
+    if not _results:
+        raise VistaUsageError("VST010", "no run in this kernel yet", "run a %%vista cell first")
+    if name is None:
+        return next(reversed(_results.values()))
+    if name not in _results:
+        raise VistaUsageError("VST010", f"no run named {name!r}", f"there are: {', '.join(_results)}")
+    return _results[name]
+
+
+class Run:
+    """The handle of one run. `plan` may be replaced once, early, when the store turns out to hold layers."""
+
+    def __init__(self, prepared: Prepared, plan: Plan, options: Options) -> None:
+        self.run_id = f"r{next(_numbers)}"
+        self.status = "planned"
+        self.error: BaseException | None = None
+        self.plan = plan
+        self.prepared = prepared
+        self.options = options
+        self.outcome = RunOutcome(task=self.workload.task.value, metric=self.workload.metric)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._finished = threading.Event()
+        self._cancelled = threading.Event()
+        self._backend: Any = None
+        self._began = time.monotonic()
+
+    @classmethod
+    def start(cls, prepared: Prepared, plan: Plan, options: Options) -> Run:
+        """Begin the work in a thread whose Spark properties (job group) are its own."""
+        from pyspark.util import InheritableThread
+
+        run = cls(prepared, plan, options)
+        InheritableThread(target=run._work, name=f"vista-{run.run_id}", daemon=True).start()
+        return run
+
+    @property
+    def workload(self) -> Workload:
+        return self.prepared.workload
+
+    def remember(self, result: VistaResult) -> None:
+        """Keep the result for `%vista show`."""
+        _results[self.run_id] = result
+
+    def poll(self) -> list[Event]:
+        """All events since the last call."""
+        events = []
+        while not self._events.empty():
+            events.append(self._events.get())
+        return events
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._finished.wait(timeout)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        if self._backend is not None:
+            self._backend.cancel()
+
+    def features(self, layer: str) -> pa.Table:
+        return self._engine().features(layer)
+
+    def model(self, layer: str) -> object:
+        return self._engine().model(layer)
+
+    def _engine(self) -> Any:
+        if self._backend is None:
+            raise VistaRunError("VST501", "the run has no engine yet", "wait for it: result.wait()")
+        return self._backend
+
+    def emit(self, event: Event) -> None:
+        self._events.put(replace(event, at=time.monotonic() - self._began))
+
+    def _work(self) -> None:
+        with _one_at_a_time:
+            try:
+                self.status = "running"
+                self._execute()
+                self.status = "done"
+            except VistaCancelled as error:
+                self.status, self.error = "cancelled", error
+            except VistaError as error:
+                self.status, self.error = self._ended_by(error)
+            except BaseException as error:  # the thread must report whatever happened, or the cell waits for ever
+                self.status, self.error = self._ended_by(_wrapped(error))
+        message = str(self.error) if self.error else ""
+        self.emit(RunFinished(status=self.status, seconds=time.monotonic() - self._began, message=message))
+        self._finished.set()
+
+    def _ended_by(self, error: VistaError) -> tuple[str, BaseException]:
+        """A step that fails because the run was cancelled is a cancelled run."""
+        if not self._cancelled.is_set():
+            return "failed", error
+        kept = [score.layer for score in self.outcome.scores if not score.is_baseline]
+        cancelled = VistaCancelled("the run was cancelled", kept)
+        cancelled.__cause__ = error
+        return "cancelled", cancelled
+
+    def _execute(self) -> None:
+        from vista_nb.session.execute import execute
+
+        execute(self)
+
+    def attach(self, backend: Any) -> None:
+        """The engine is there: cancelling reaches it from now on, also a cancel that came before."""
+        self._backend = backend
+        if self._cancelled.is_set():
+            backend.cancel()
+
+    @property
+    def cancelled(self) -> threading.Event:
+        return self._cancelled
+
+    def record(self, outcome: RunOutcome) -> None:
+        self.outcome = outcome
+
+    def say(self, text: str, level: str = "info") -> None:
+        self.emit(LogLine(level=level, text=text))
+
+    @property
+    def store_dir(self) -> Path:
+        from vista_nb.store.files import store_root
+
+        return self.options.store_dir or store_root()
+
+
+def _wrapped(error: BaseException) -> VistaRunError:
+    wrapped = VistaRunError("VST502", f"{type(error).__name__}: {error}".strip(), "please report this: it is a defect")
+    wrapped.__cause__ = error
+    return wrapped

@@ -1,0 +1,132 @@
+"""The memory regions of one worker as a stacked bar against the detected limit; predicted and measured.
+
+Reads MemoryRegions and measured peaks, returns HTML or text. May touch: nothing.
+DESIGN.md section 6, tab Memory; paper: section 4.1, Figure 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vista_nb.outcome.events import MemorySampled
+from vista_nb.plan.memory import MemoryRegions
+from vista_nb.units import format_bytes
+from vista_nb.views.theme import BAD, GREY, REGION_COLOURS, card, css, esc, muted, table
+
+__all__ = ["MemoryReport", "measured_peaks", "memory_html", "memory_text", "region_name"]
+
+_NAMES = {"os_reserved": "system", "driver": "driver", "dl_execution": "CNN workers"}
+_NAMES |= {"user": "user", "core": "core", "storage": "storage"}
+_MEANS = {
+    "os_reserved": "left to everything else on the machine",
+    "driver": "kernel, collected results, training on the driver",
+    "dl_execution": "Python workers with TensorFlow",
+    "user": "JVM heap: features and models in use",
+    "core": "JVM heap: joins and Spark's own work",
+    "storage": "JVM heap: materialized tables",
+}
+_GROUPS = (("driver", ("driver",)), ("workers", ("dl_execution",)), ("jvm", ("user", "core", "storage")))
+_WIDE_ENOUGH = 0.1  # of the bar: narrower segments carry no text
+
+Peaks = Sequence[tuple[str, int]]
+
+
+def region_name(region: str) -> str:
+    """The region's short name for people."""
+    return _NAMES.get(region, region)
+
+
+def measured_peaks(sampled: MemorySampled | None) -> tuple[tuple[str, int], ...]:
+    """(`driver` | `workers` | `jvm`, peak bytes), where they were measured."""
+    if sampled is None:
+        return ()
+    pairs = (("driver", sampled.driver), ("workers", sampled.workers), ("jvm", sampled.jvm))
+    return tuple((group, count) for group, count in pairs if count)
+
+
+def memory_html(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None) -> str:
+    """The bar and its legend. `limit` in bytes is what the machine allows, `memory.total` unless given."""
+    limit = limit or memory.total
+    head = f"one worker: {format_bytes(memory.total)} planned, limit {format_bytes(limit)}"
+    style = css(margin="2px 0 4px 0")
+    return f"<div{style}>{esc(head)}</div>{_bar(memory, limit)}{_legend(memory)}{_measured(memory, peaks)}"
+
+
+def _bar(memory: MemoryRegions, limit: int) -> str:
+    whole = max(limit, memory.total, 1)
+    parts = "".join(_segment(region, size / whole) for region, size in memory.items() if size)
+    label = "memory of one worker: " + ", ".join(f"{region_name(r)} {format_bytes(b)}" for r, b in memory.items() if b)
+    frame = {"border": f"1px solid {BAD if memory.total > limit else GREY}", "border_radius": "3px"}
+    style = css(display="flex", width="100%", height="24px", overflow="hidden", **frame)
+    return f'<div role="img" aria-label="{esc(label)}"{style}>{parts}</div>'
+
+
+def _segment(region: str, share: float) -> str:
+    text = esc(region_name(region)) if share >= _WIDE_ENOUGH else ""
+    fill = {"background": REGION_COLOURS[region], "color": "#1a1a1a", "font_size": "12px", "line_height": "24px"}
+    style = css(width=f"{100 * share:.2f}%", text_align="center", overflow="hidden", white_space="nowrap", **fill)
+    return f'<div title="{esc(_MEANS[region])}"{style}>{text}</div>'
+
+
+def _legend(memory: MemoryRegions) -> str:
+    cell = {"text_align": "left", "padding": "1px 14px 1px 0", "white_space": "nowrap"}
+    rows = []
+    for region, size in memory.items():
+        key = css(display="inline-block", width="10px", height="10px", background=REGION_COLOURS[region])
+        share = f"{100 * size / memory.total:.0f} %" if memory.total else ""
+        number = css(**(cell | {"text_align": "right"}))
+        rows.append(
+            f"<tr{css(background='transparent')}><td{css(**cell)}><span{key}></span> {esc(region_name(region))}</td>"
+            f"<td{number}>{format_bytes(size)}</td><td{number}>{share}</td>"
+            f"<td{css(**(cell | {'opacity': '0.75', 'white_space': 'normal'}))}>{esc(_MEANS[region])}</td></tr>"
+        )
+    return table("".join(rows))
+
+
+def _measured(memory: MemoryRegions, peaks: Peaks) -> str:
+    lines = _peak_lines(memory, peaks)
+    return muted("measured peak: " + esc("; ".join(lines))) if lines else ""
+
+
+def _peak_lines(memory: MemoryRegions, peaks: Peaks) -> list[str]:
+    """`CNN workers 1.4 GB of 2.0 GB`: each measured process group against the regions it may use."""
+    found = dict(peaks)
+    lines = []
+    for group, regions in _GROUPS:
+        if group in found:
+            planned = sum(getattr(memory, region) for region in regions)
+            words = "JVM" if group == "jvm" else region_name(regions[0])
+            lines.append(f"{words} {format_bytes(found[group])} of {format_bytes(planned)}")
+    return lines
+
+
+def memory_text(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None) -> str:
+    """The same as text: one line per region with a bar of 40 characters for the whole limit."""
+    limit = limit or memory.total
+    lines = [f"one worker: {format_bytes(memory.total)} planned, limit {format_bytes(limit)}"]
+    for region, size in memory.items():
+        mark = "#" * round(40 * size / max(limit, 1))
+        lines.append(f"  {region_name(region):<12}{format_bytes(size):>9}  {mark}".rstrip())
+    lines += [f"  measured peak: {line}" for line in _peak_lines(memory, peaks)]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class MemoryReport:
+    """`VistaResult.memory`: the planned regions in bytes, and (group, bytes) as measured."""
+
+    regions: MemoryRegions
+    peaks: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Bytes per worker: the six regions together."""
+        return self.regions.total
+
+    def __str__(self) -> str:
+        return memory_text(self.regions, self.peaks)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        return {"text/plain": str(self), "text/html": card(memory_html(self.regions, self.peaks))}

@@ -1,0 +1,117 @@
+"""The chosen plan as steps, with the run's place in it, and the runners-up with their price.
+
+Reads a Plan and optionally a PanelState, returns HTML or text. May touch: nothing.
+DESIGN.md section 6, tab Plan. The text twin is EXPLAIN (`plan.explain`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vista_nb.plan.candidate import Plan
+from vista_nb.plan.explain import explain
+from vista_nb.plan.titles import step_title
+from vista_nb.plan.why import difference_words, runners_up
+from vista_nb.units import format_bytes, format_seconds
+from vista_nb.views.memory_view import memory_html
+from vista_nb.views.state import PanelState
+from vista_nb.views.theme import ACCENT, GOOD, GREY, card, css, details, esc, muted, name, table
+
+__all__ = ["Explanation", "plan_html", "plan_summary", "plan_text"]
+
+_CELL = {"text_align": "left", "padding": "2px 12px 2px 0", "vertical_align": "top"}
+_NUMBER = _CELL | {"text_align": "right", "white_space": "nowrap"}
+
+
+def plan_summary(plan: Plan) -> str:
+    """`eager, inference after join, pooling pushed down; 2 x 1 threads, 4 partitions, batch 32`."""
+    physical = plan.physical
+    work = f"{physical.cpu} x {physical.threads_per_task} threads, {physical.num_partitions} partitions"
+    return f"{plan.logical.name}; {work}, batch {physical.batch_size}"
+
+
+def plan_text(plan: Plan) -> str:
+    """EXPLAIN: stable text, no ids, no clock."""
+    return explain(plan)
+
+
+def plan_html(plan: Plan, state: PanelState | None = None) -> str:
+    """The steps (marked done or running where a run is given), then what was not chosen and why."""
+    title = f"<div{css(margin='2px 0 6px 0')}><b>{esc(plan.logical.name)}</b></div>"
+    return title + _physical(plan) + _steps(plan, state) + _others(plan)
+
+
+def _physical(plan: Plan) -> str:
+    physical = plan.physical
+    words = [f"{physical.join.value} join", f"{physical.persistence.value} storage"]
+    words.append(f"training on the {physical.training.value}")
+    if plan.nodes > 1:
+        words.append(f"{physical.nodes} of {plan.nodes} nodes")
+    tail = plan_summary(plan).partition("; ")[2]
+    return muted(esc("; ".join([tail, ", ".join(words), f"profile {plan.profile}"])))
+
+
+def _steps(plan: Plan, state: PanelState | None) -> str:
+    predicted = dict(enumerate((s for _, s in plan.seconds_by_step), start=1))
+    measured = state.measured if state else {}
+    heads = "".join(
+        f'<th scope="col"{css(**(_NUMBER if right else _CELL), border_bottom=f"1px solid {GREY}")}>{text}</th>'
+        for text, right in (("", False), ("step", False), ("predicted", True), ("measured", True))
+    )
+    rows = [f"<tr{css(background='transparent')}>{heads}</tr>"]
+    for step in plan.logical.steps:
+        running = state is not None and state.status == "running" and state.stage == step.number
+        done = step.number in measured and not running
+        mark = "\N{BLACK RIGHT-POINTING TRIANGLE}" if running else "\N{CHECK MARK}" if done else ""
+        mark = mark or f"{step.number}"
+        colour = {"color": ACCENT if running else GOOD} if running or done else {"opacity": "0.7"}
+        weight = {"font_weight": "600"} if running else {}
+        rows.append(
+            f"<tr{css(background='transparent')}><td{css(**(_NUMBER | colour))}>{mark}</td>"
+            f"<td{css(**(_CELL | weight))}>{name(step_title(step))}</td>"
+            f"<td{css(**_NUMBER)}>{_seconds(predicted.get(step.number))}</td>"
+            f"<td{css(**_NUMBER)}>{_seconds(measured.get(step.number))}</td></tr>"
+        )
+    return table("".join(rows))
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else esc(format_seconds(value))
+
+
+def _others(plan: Plan) -> str:
+    found = runners_up(plan)
+    if not found:
+        return ""
+    heads = "".join(
+        f'<th scope="col"{css(**style, border_bottom=f"1px solid {GREY}")}>{text}</th>'
+        for text, style in (("not chosen", _CELL), ("predicted", _NUMBER), ("peak", _NUMBER), ("why", _CELL))
+    )
+    rows = [f"<tr{css(background='transparent')}>{heads}</tr>"]
+    for candidate in found:
+        words = difference_words(candidate, plan.chosen or candidate)
+        rows.append(
+            f"<tr{css(background='transparent')}><td{css(**_CELL)}>{name(words)}</td>"
+            f"<td{css(**_NUMBER)}>{_seconds(candidate.seconds)}</td>"
+            f"<td{css(**_NUMBER)}>{format_bytes(candidate.peak_bytes)}</td>"
+            f"<td{css(**(_CELL | {'opacity': '0.8'}))}>{esc(candidate.why)}</td></tr>"
+        )
+    return table("".join(rows))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `--explain` and `.explain()` show: EXPLAIN as text, with the memory bar in a notebook."""
+
+    plan: Plan
+
+    def __str__(self) -> str:
+        return plan_text(self.plan)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        text = plan_text(self.plan)
+        head = f"<div><b>plan</b> for {name(self.plan.cnn)}, model {name(self.plan.model)}</div>"
+        raw = f"<pre{css(font_size='12px', margin='0', overflow_x='auto')}>{esc(text)}</pre>"
+        body = [head, plan_html(self.plan), memory_html(self.plan.memory), details("EXPLAIN as text", raw)]
+        return {"text/plain": text, "text/html": card("".join(body))}
