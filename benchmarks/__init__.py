@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of one run, printed as tables. Not shipped in the wheel."""

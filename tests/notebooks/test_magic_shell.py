@@ -1,0 +1,298 @@
+"""`%%vista` and `%vista` in a real IPython shell; only the engine behind `session.submit` is stood in for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from sample_run import SampleRun, sample_events, sample_outcome, sample_plan, sample_score
+from traitlets.config import Config
+
+from vista_nb import errors, session
+from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaRunError, VistaUsageError
+from vista_nb.magic import VistaMagic
+from vista_nb.plan.candidate import Plan
+from vista_nb.result import VistaResult
+
+SPEC = "structured: $products\nimages: photos/{id}.jpg\nlabel: bestseller\ncnn: resnet50\n"
+
+
+class Submitted:
+    """What `session.submit` was asked for, and the run that it starts."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.run = SampleRun([sample_events(sample_plan())])
+
+    def __call__(self, source: str, **options: Any) -> VistaResult:
+        self.calls.append((source, options))
+        return VistaResult(self.run)
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """A fresh shell without history, and with no setting from outside."""
+    for name in ("VISTA_NB_UI", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    InteractiveShell.clear_instance()
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    shell.run_cell("%load_ext vista_nb").raise_error()
+    yield shell
+    errors.short_errors(True)
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> Submitted:
+    stand_in = Submitted()
+    monkeypatch.setattr(session, "submit", stand_in)
+    return stand_in
+
+
+def run(shell: InteractiveShell, source: str) -> Any:
+    """Run a cell; its error is raised, its value returned, what it displays captured in `shown`."""
+    with capture_output() as shown:
+        outcome = shell.run_cell(source)
+    outcome.raise_error()
+    return outcome.result, shown
+
+
+def failed(shell: InteractiveShell, source: str) -> tuple[BaseException, str]:
+    """Run a cell that must fail: the exception and what the shell printed of it."""
+    with capture_output() as shown:
+        outcome = shell.run_cell(source)
+    error = outcome.error_in_exec
+    assert error is not None, "the cell counted as a success"
+    return error, shown.stdout + shown.stderr
+
+
+def test_a_cell_runs_its_body_and_shows_the_result_once(shell: InteractiveShell, submitted: Submitted) -> None:
+    """Static form: one display with text, html and png; nothing returned, `_vista` bound."""
+    value, shown = run(shell, f"%%vista --ui static\n{SPEC}")
+    assert value is None
+    assert [source for source, _ in submitted.calls] == [SPEC]
+    assert len(shown.outputs) == 1
+    assert set(shown.outputs[0].data) == {"text/plain", "text/html", "image/png"}
+    assert isinstance(shell.user_ns["_vista"], VistaResult)
+
+
+def test_flags_and_settings_reach_the_session(shell: InteractiveShell, submitted: Submitted) -> None:
+    """A flag wins over `%config`; notebook variables go along."""
+    run(shell, "products = 42\n%config VistaMagic.reuse = 'never'\n%config VistaMagic.store_dir = 'somewhere'")
+    run(shell, f"%%vista -q --profile sigmod2020 --set plan.cpu=2 --set resources.memory=4GB\n{SPEC}")
+    run(shell, f"%%vista -q --reuse require\n{SPEC}")
+    first, second = (options for _, options in submitted.calls)
+    assert first["namespace"]["products"] == 42
+    assert (first["reuse"], first["profile"], first["store_dir"]) == ("never", "sigmod2020", Path("somewhere"))
+    assert first["overrides"] == (("plan.cpu", "2"), ("resources.memory", "4GB"))
+    assert second["reuse"] == "require"
+
+
+def test_the_name_is_bound_before_the_run_ends(shell: InteractiveShell, submitted: Submitted) -> None:
+    """A failed run can be looked into: the partial result is there when the error comes."""
+    submitted.run = SampleRun([sample_events(sample_plan(), 9)], status="failed")
+    submitted.run.outcome = sample_outcome(submitted.run.plan, scores=(sample_score("conv4_6"),), tests=())
+    submitted.run.error = VistaRunError("VST501", "worker lost", "try again", stage="train")
+    error, text = failed(shell, f"%%vista -o rooms --ui static\n{SPEC}")
+    assert error is submitted.run.error
+    assert "VistaRunError VST501: worker lost" in text
+    assert "Traceback" not in text
+    assert shell.user_ns["rooms"].status == "failed"
+    assert list(shell.user_ns["rooms"].accuracy.layer) == ["conv4_6"]
+
+
+def test_quiet_binds_and_shows_nothing(shell: InteractiveShell, submitted: Submitted) -> None:
+    """`-q`."""
+    value, shown = run(shell, f"%%vista -o rooms -q\n{SPEC}")
+    assert value is None
+    assert shown.outputs == []
+    assert shown.stdout == ""
+    assert shell.user_ns["rooms"].best.layer == "conv5_2"
+
+
+def test_without_a_kernel_lines_of_text_are_written(shell: InteractiveShell, submitted: Submitted) -> None:
+    """A terminal gets one line per stage and the table."""
+    _, shown = run(shell, f"%%vista\n{SPEC}")
+    assert "[5/11] CNN: image to conv4_6 .. fc6: 25.0 s, 800 images, 32.0 images/s" in shown.stdout
+    assert "*  conv5_2" in shown.stdout
+
+
+def test_an_interrupt_is_a_real_error_that_says_what_was_kept(
+    shell: InteractiveShell, submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KeyboardInterrupt in the waiting main thread cancels the run and ends as VistaCancelled."""
+    waits = iter([False, KeyboardInterrupt(), True, True])
+
+    def wait(timeout: float | None = None) -> bool:
+        answer = next(waits)
+        if isinstance(answer, KeyboardInterrupt):
+            submitted.run.portions = []
+            raise answer
+        return answer
+
+    submitted.run = SampleRun([[], []], status="cancelled")
+    submitted.run.outcome = sample_outcome(submitted.run.plan, scores=(sample_score("conv4_6"),), tests=())
+    monkeypatch.setattr(submitted.run, "wait", wait)
+    error, text = failed(shell, f"%%vista --ui static\n{SPEC}")
+    assert isinstance(error, VistaCancelled)
+    assert submitted.run.cancelled.is_set()
+    assert "kept: conv4_6" in text
+
+
+def test_explain_shows_the_plan_and_does_not_run(
+    shell: InteractiveShell, submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text and html; `-o` binds the plan."""
+    asked: dict[str, Any] = {}
+
+    def explain(source: str, **options: Any) -> Plan:
+        asked.update(options, source=source)
+        return sample_plan()
+
+    monkeypatch.setattr(session, "explain", explain)
+    value, shown = run(shell, f"%%vista --explain -o plan --set plan.cpu=2\n{SPEC}")
+    assert value is None
+    assert asked["source"] == SPEC
+    assert asked["overrides"] == (("plan.cpu", "2"),)
+    assert shell.user_ns["plan"] == sample_plan()
+    assert submitted.calls == []
+    data = shown.outputs[0].data
+    assert "fc6" in data["text/plain"]
+    assert "CNN workers" in data["text/html"]
+    assert run(shell, f"%%vista --explain -q\n{SPEC}")[1].outputs == []
+
+
+def test_a_spec_with_braces_and_dollars_arrives_as_written(shell: InteractiveShell, submitted: Submitted) -> None:
+    """IPython's own expansion of {x} and $x must not touch the body or the line."""
+    run(shell, "id = 7")
+    run(shell, f"%%vista -q --set images=photos/\n{SPEC}")
+    assert submitted.calls[0][0] == SPEC
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "hint"),
+    [
+        ("--reus auto", "VST001", "did you mean `--reuse`?"),
+        ("-o a -o b", "VST002", "keep one"),
+        ("-o", "VST003", "NAME"),
+        ("-o 2nd", "VST003", "Python name"),
+        ("-o class", "VST003", "Python name"),
+        ("--reuse allways", "VST003", "one of: auto, never, require"),
+        ("--ui widgets", "VST003", "did you mean `widget`?"),
+        ("-q=yes", "VST003", "alone"),
+        ("--set cpu", "VST003", "plan.cpu=2"),
+        ("-o 'a", "VST003", "quote"),
+        ("show", "VST005", "%vista show"),
+        ("rooms", "VST005", "below the first line"),
+    ],
+)
+def test_mistakes_in_the_flags_are_coded(
+    shell: InteractiveShell, submitted: Submitted, line: str, code: str, hint: str
+) -> None:
+    """Unknown, duplicate, incomplete: VistaUsageError with one hint, before anything starts."""
+    error, text = failed(shell, f"%%vista {line}\n{SPEC}")
+    assert isinstance(error, VistaUsageError)
+    assert error.code == code
+    assert hint in error.hint
+    assert code in text
+    assert submitted.calls == []
+
+
+@pytest.mark.parametrize("line", ["--bg", "--analyze", "--layers fc6", "--max-mem 4GB", "--max-time 60"])
+def test_flags_of_a_later_version_say_so(shell: InteractiveShell, submitted: Submitted, line: str) -> None:
+    """Coded, never silence."""
+    error, _ = failed(shell, f"%%vista {line}\n{SPEC}")
+    assert isinstance(error, NotSupportedYet)
+    assert error.code == "VST950"
+    assert submitted.calls == []
+
+
+@pytest.mark.parametrize(
+    "name", ["runs", "session", "cancel", "wait", "compare", "export", "spec", "run -f x", "store gc"]
+)
+def test_subcommands_of_a_later_version_say_so(shell: InteractiveShell, name: str) -> None:
+    """The same for `%vista`."""
+    error, _ = failed(shell, f"%vista {name}")
+    assert isinstance(error, NotSupportedYet)
+    assert error.code == "VST951"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "hint"),
+    [
+        ("shwo", "VST004", "did you mean `show`?"),
+        ("store lsd", "VST004", "%vista store ls"),
+        ("-o rooms", "VST005", "%%vista"),
+        ("layers", "VST003", "%vista cnns"),
+        ("layers resnet5O", "VST007", "did you mean `resnet50`?"),
+        ("doctor now", "VST003", "doctor"),
+    ],
+)
+def test_mistakes_in_subcommands_are_coded(shell: InteractiveShell, line: str, code: str, hint: str) -> None:
+    """Did-you-mean for names, the right form for a run written as a line."""
+    error, text = failed(shell, f"%vista {line}")
+    assert isinstance(error, VistaUsageError)
+    assert (error.code, hint in error.hint) == (code, True)
+    assert code in text
+
+
+def test_listings(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """CNNs and layers from the real roster, the store from a real, empty folder."""
+    cnns, _ = run(shell, "%vista cnns")
+    assert "resnet50" in str(cnns)
+    layers, _ = run(shell, "%vista layers ResNet-50")
+    assert "conv5_3" in str(layers)
+    assert "<table" in layers._repr_mimebundle_()["text/html"]
+    monkeypatch.setenv("VISTA_NB_STORE_DIR", str(tmp_path))
+    assert "the store is empty" in str(run(shell, "%vista store ls")[0])
+    overview, _ = run(shell, "%vista")
+    assert "--profile PROFILE" in overview
+    assert "layers CNN" in overview
+
+
+def test_show_and_explain_repaint_the_last_run(
+    shell: InteractiveShell, submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`%vista show [RUN]` asks the session; `%vista explain` is the plan of the same run."""
+    result = VistaResult(SampleRun([]))
+    asked: list[str | None] = []
+    monkeypatch.setattr(session, "show", lambda run=None: asked.append(run) or result)
+    assert run(shell, "%vista show")[0] is result
+    assert "fc6" in str(run(shell, "%vista explain r2")[0])
+    assert asked == [None, "r2"]
+
+
+def test_config_knows_the_settings_and_short_errors_can_be_long(shell: InteractiveShell, submitted: Submitted) -> None:
+    """`%config VistaMagic.short_errors = False` gives Python's traceback."""
+    run(shell, "%config VistaMagic.short_errors = False")
+    error, text = failed(shell, f"%%vista --bogus\n{SPEC}")
+    assert isinstance(error, VistaUsageError)
+    assert "Traceback" in text
+    run(shell, "%config VistaMagic.short_errors = True")
+    assert "Traceback" not in failed(shell, f"%%vista --bogus\n{SPEC}")[1]
+    run(shell, "%config VistaMagic.ui = 'fancy'")  # IPython logs the refusal
+    assert next(c for c in shell.configurables if isinstance(c, VistaMagic)).ui == "auto"
+
+
+def test_loading_twice_keeps_the_settings(shell: InteractiveShell) -> None:
+    """`%load_ext`, `%reload_ext`: one magic, once in `%config`."""
+    run(shell, "%config VistaMagic.ui = 'off'\n%reload_ext vista_nb")
+    magics = [c for c in shell.configurables if isinstance(c, VistaMagic)]
+    assert len(magics) == 1
+    assert magics[0].ui == "off"
+
+
+def test_the_environment_comes_before_config(
+    shell: InteractiveShell, submitted: Submitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs a notebook headless has the last word, short of the cell's own flag."""
+    run(shell, "%config VistaMagic.ui = 'text'")
+    monkeypatch.setenv("VISTA_NB_UI", "off")
+    assert run(shell, f"%%vista\n{SPEC}")[1].stdout == ""
+    assert "conv5_2" in run(shell, f"%%vista --ui text\n{SPEC}")[1].stdout
