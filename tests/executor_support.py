@@ -138,3 +138,40 @@ def run_plan(plan: Plan, backend: Any, cancelled: threading.Event | None = None)
     events: list[Event] = []
     outcome = walk(plan, backend, events.append, cancelled or threading.Event())
     return outcome, events
+
+
+SMALL_CNN, SMALL_LAYERS = "mobilenet_025", ("conv_pw_11_relu", "conv_pw_13_relu")
+
+
+def small_workload(folder: Path, **options: Any) -> Workload:
+    """The generated catalogue under MobileNet 0.25 with random weights: small, and agreement needs no training."""
+    from vista_nb.catalog.roster import load_roster
+
+    spec = {key: options.pop(key) for key in list(options) if key in ("bad_images",)}
+    return workload(catalogue(folder, **options), load_roster().find(SMALL_CNN), SMALL_LAYERS, **spec)
+
+
+class SparkMaker:
+    """Makes SparkBackends with their own stores and one artifact cache; `close` them all at the end."""
+
+    def __init__(self, session: Any, cache: Path, folder: Path) -> None:
+        from vista_nb.catalog.roster import load_roster
+        from vista_nb.executor.cnn.prepare import resolve_model
+
+        cnn = load_roster().find(SMALL_CNN)
+        assert cnn is not None
+        self.session, self.cache, self.folder = session, cache, folder
+        self.model = resolve_model(cnn, "random", 0, cache)
+        self.backends: list[Any] = []
+
+    def __call__(self, work: Workload, plan: Plan, run: str = "r1", store: str = "store") -> Any:
+        from vista_nb.executor.spark_backend import SparkBackend
+
+        inputs = run_inputs(work, self.folder, self.model, run)
+        inputs = replace(inputs, cache_dir=self.cache, store_dir=self.folder / store)
+        self.backends.append(SparkBackend(self.session, plan, inputs, threading.Event()))
+        return self.backends[-1]
+
+    def close(self) -> None:
+        for backend in self.backends:
+            backend.close()

@@ -6,7 +6,9 @@ DESIGN.md section 2. The page stands alone: no network, no kernel, no widget.
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +18,14 @@ from typing import Any
 
 from vista_nb.errors import VistaEnvironmentError, VistaRunError
 from vista_nb.units import format_seconds
+from vista_nb.views.theme import DOT
 
-__all__ = ["quickstart_path", "run_demo"]
+__all__ = ["quickstart_path", "run_demo", "step_in"]
 
 Say = Callable[[str], None]
 
 NOTEBOOK = "01_quickstart.ipynb"
+LOG = "kernel.log"
 CELL_SECONDS = 1800
 
 
@@ -66,8 +70,9 @@ def _execute(path: Path, folder: Path, say: Say) -> Any:
     notebook = nbformat.read(path, as_version=4)
     client = _client(notebook, folder, say)
     try:
-        with _full_output():
-            client.execute()
+        # Spark and TensorFlow write to the kernel's standard error: kept, but not on the user's screen
+        with _full_output(), (folder / LOG).open("wb") as log:
+            client.execute(stderr=log)
     except CellExecutionError as error:
         nbformat.write(notebook, folder / NOTEBOOK)
         last = f"{error.ename}: {error.evalue}" if error.ename else str(error)
@@ -77,7 +82,7 @@ def _execute(path: Path, folder: Path, say: Say) -> Any:
 
 
 def _client(notebook: Any, folder: Path, say: Say) -> Any:
-    """A client that tells of each cell, and prints the text of what `%%vista` cells showed."""
+    """A client that tells of each cell and each step in it, and prints the text of what `%%vista` cells showed."""
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
@@ -99,7 +104,7 @@ def _client(notebook: Any, folder: Path, say: Say) -> Any:
     manager: Any = AsyncKernelManager(kernel_name="python3")
     # the kernel must be this Python, whatever kernels the user has installed
     manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    return NotebookClient(
+    client = NotebookClient(
         notebook,
         km=manager,
         timeout=CELL_SECONDS,
@@ -108,15 +113,41 @@ def _client(notebook: Any, folder: Path, say: Say) -> Any:
         on_cell_execute=begin,
         on_cell_executed=end,
     )
+    _listen(client, say)
+    return client
+
+
+def _listen(client: Any, say: Say) -> None:
+    """A long cell is not silent: say each step that the live panel's header names."""
+    handle, seen = client.handle_comm_msg, [""]
+
+    def listening(outs: Any, message: dict[str, Any], cell_index: int) -> Any:
+        state = message.get("content", {}).get("data", {}).get("state", {})
+        step = step_in(str(state.get("value", "")))
+        if step and step != seen[0]:
+            seen[0] = step
+            say(f"      {step}")
+        return handle(outs, message, cell_index)
+
+    client.handle_comm_msg = listening
+
+
+def step_in(header: str) -> str:
+    """`step 5 of 11: CNN: image to fc6` out of a panel's header, empty where there is none."""
+    text = html.unescape(re.sub(r"<[^>]+>", "", header.partition("</div>")[0]))
+    found = re.search(r"step \d+ of \d+: .*", text)
+    return found[0].replace(DOT, ", ") if found else ""
 
 
 @contextmanager
 def _full_output() -> Iterator[None]:
-    """The kernel must not think it is a test run: the page shows seconds, plan and memory."""
-    saved = os.environ.pop("VISTA_NB_UI", None)
+    """Neither a test's setting nor CI may take the live panel or the seconds away from the demo."""
+    saved = os.environ.get("VISTA_NB_UI")
+    os.environ["VISTA_NB_UI"] = "widget"
     try:
         yield
     finally:
+        del os.environ["VISTA_NB_UI"]
         if saved is not None:
             os.environ["VISTA_NB_UI"] = saved
 
@@ -141,6 +172,8 @@ def _write_page(notebook: Any, folder: Path) -> Path:
     from nbconvert import HTMLExporter
 
     body, _ = HTMLExporter().from_notebook_node(notebook)
+    # nbconvert's scripts (formulas, diagrams) come from the network, and nothing on this page needs one
+    body = re.sub(r"<script\b.*?</script>", "", body, flags=re.DOTALL | re.IGNORECASE)
     page = folder / NOTEBOOK.replace(".ipynb", ".html")
     page.write_text(body, encoding="utf-8")
     return page

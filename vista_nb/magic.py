@@ -8,6 +8,7 @@ papermill must see a failed cell fail. No `output_can_be_silenced`: IPython woul
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ class VistaMagic(Magics):
         from vista_nb import session
         from vista_nb.views.choose import resolve, view_for
 
+        began = time.monotonic()
         kind = "off" if flags.quiet else resolve(flags.ui or _env_or(self.ui))
         result = session.submit(
             cell,
@@ -90,7 +92,7 @@ class VistaMagic(Magics):
             store_dir=self._store(),
         )
         self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
-        traits = {"progress_after": self.progress_after, "refresh_hz": self.refresh_hz}
+        traits = {"progress_after": self.progress_after, "refresh_hz": self.refresh_hz, "began": began}
         session.drive(result, view_for(kind, result, **traits))
 
     def _store(self) -> Path | None:

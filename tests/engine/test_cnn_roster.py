@@ -118,3 +118,35 @@ def test_what_cannot_be_cut_is_refused():
         cut(model, None, ["block_2_expand"])
     with pytest.raises(VistaEnvironmentError, match=r"VST443.*above"):
         cut(model, "out_relu", ["block_2_add"])
+
+
+def test_cutting_leaves_the_model_as_it_was():
+    """Parts share layers with the whole; its cuts, FLOPs and digest stay the same, and a part can be cut again."""
+    from vista_nb.executor.cnn.cut import cut
+    from vista_nb.executor.cnn.digest import model_digest
+    from vista_nb.executor.cnn.graph import articulation_points, prefix_flops
+
+    _, model = built("mobilenetv2")
+
+    def facts():
+        return articulation_points(model), prefix_flops(model, "out_relu"), model_digest(model)
+
+    before = facts()
+    part = cut(model, "block_2_add", ["out_relu"])
+    again = cut(part, "block_12_add", ["out_relu"])
+    assert facts() == before
+    assert (
+        articulation_points(again) == before[0][before[0].index("block_12_add") + 1 : before[0].index("out_relu") + 1]
+    )
+
+
+def test_a_layer_called_twice_is_no_cut():
+    """It has two outputs, so its name does not say which."""
+    import keras
+
+    from vista_nb.executor.cnn.graph import articulation_points
+
+    image = keras.Input((8, 8, 3))
+    twice = keras.layers.Conv2D(3, 1, name="twice")
+    model = keras.Model(image, keras.layers.ReLU(name="top")(twice(twice(image))))
+    assert articulation_points(model) == ("top",)

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from vista_nb.errors import NotSupportedYet, VistaDataError, VistaRunError
 from vista_nb.executor.downstream.baseline import fit_baselines
 from vista_nb.executor.downstream.fit import FitResult
-from vista_nb.executor.downstream.fit_driver import fit_driver, fits_on_driver
+from vista_nb.executor.downstream.fit_driver import fit_driver
 from vista_nb.executor.downstream.metrics import point, replicates, score
 from vista_nb.executor.downstream.paired import paired_tests
 from vista_nb.executor.downstream.split import Labels, encode_labels, held_out
@@ -120,15 +120,22 @@ def test_rows_without_a_label_are_in_no_side() -> None:
     assert result.rows_train + result.rows_test == 298
 
 
-def test_what_the_driver_may_take() -> None:
-    """L2 and plain options; not L1, thresholds, or another family."""
-    assert fits_on_driver(call(regParam=0.1, elasticNetParam=0.0, maxIter=10), 2)
-    assert fits_on_driver(call("sklearn", penalty="l1", solver="saga"), 2)
-    assert fits_on_driver(call(family="multinomial"), 3)
-    assert not fits_on_driver(call(family="multinomial"), 2)
-    assert not fits_on_driver(call(regParam=0.1, elasticNetParam=0.5), 2)
-    assert not fits_on_driver(call(threshold=0.3), 2)
-    assert not fits_on_driver(EstimatorCall("pyspark", "LinearSVC"), 2)
+@pytest.mark.parametrize(
+    "refused",
+    [
+        call(family="multinomial"),
+        call(regParam=0.1, elasticNetParam=0.5),
+        call(threshold=0.3),
+        EstimatorCall("pyspark", "LinearSVC"),
+        EstimatorCall("sklearn", "SVC"),
+    ],
+    ids=str,
+)
+def test_what_the_driver_refuses(refused: EstimatorCall) -> None:
+    """What would be another model than the one asked for is never fitted silently."""
+    matrix, labels = data(2)
+    with pytest.raises(VistaRunError, match="VST522"):
+        fit_driver(matrix, KEYS, labels, TEST, refused)
 
 
 def test_mistakes_are_coded() -> None:

@@ -35,8 +35,8 @@ def test_pictures_that_help() -> None:
             "+50.0 points, p < 0.001 (McNemar, exact; corrected for 2 comparisons)."
         ),
         (
-            "block_16 was chosen on the same rows it is scored on, as the best of 2 layers, so its score is a little too "
-            "good; confirm it on new rows."
+            "block_16 was chosen on the same rows it is scored on, as the best of 2 layers, so its score is a little "
+            "too good; confirm it on new rows."
         ),
         "The largest class holds 22.6% of the rows.",
         (

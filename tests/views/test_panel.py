@@ -158,7 +158,7 @@ def test_text_lines_come_one_per_finished_stage(capsys: pytest.CaptureFixture[st
     view.finish(result)
     lines = capsys.readouterr().out.splitlines()
     assert "[5/11] CNN: image to conv4_6 .. fc6: 25.0 s, 800 images, 32.0 images/s" in lines
-    assert "  conv5_2: accuracy 0.856, 0.805 to 0.902" in lines
+    assert "  conv5_2: accuracy 0.856, 0.805 to 0.902, 1.8 s" in lines
     assert lines[-1].startswith("1 image could not be read")
 
 
@@ -199,3 +199,27 @@ def test_without_ipywidgets_a_kernel_gets_the_static_form(monkeypatch: pytest.Mo
     assert isinstance(choose.view_for("auto", result), Static)
     assert isinstance(choose.view_for("widget", result), Static)
     assert isinstance(choose.view_for("off", result), Hidden)
+
+
+def test_a_plan_replaced_by_one_that_reuses_is_drawn_from_the_start(shown: list[Any]) -> None:
+    """The first look into the store may come after submit: steps, bar and layers are the new plan's."""
+    clock = Clock()
+    view, result = panel(shown, clock)
+    shorter = sample_plan(("conv5_3", "fc6"))
+    result._handle.plan = shorter
+    result._handle.portions = [sample_events(shorter, 7)]
+    clock.now += 2
+    view.update(result.poll())
+    assert view.widgets is not None
+    assert "step 7 of 8: <bdi>Train on conv5_3</bdi>" in view.widgets.header.value
+    assert "conv4_6" not in view.widgets.pages[0].value
+    assert view.widgets.bar.value > 0.8
+
+
+def test_the_first_second_counts_from_the_start_of_the_cell(shown: list[Any]) -> None:
+    """Planning is part of it: after a long one the panel comes at once."""
+    clock = Clock()
+    result = VistaResult(SampleRun([[], []]))
+    view = Panel(result, began=clock() - 1.2, clock=clock, show=lambda root, key: shown.append((root, key)))
+    view.update(result.poll())
+    assert len(shown) == 1

@@ -55,6 +55,26 @@ def test_progress_never_falls() -> None:
     assert seen[-1] == 1.0
 
 
+def test_waves_share_the_work_by_their_rows() -> None:
+    """Base tables are read once; the CNN sees 10, 20 and 70 % of the rows; every wave trains on all so far."""
+    plan = sample_plan(waves=3)
+    weights = {(stage, wave): weight for stage, wave, weight in PanelState.of(plan).schedule}
+    assert [weights[5, wave] for wave in (1, 2, 3)] == pytest.approx([2.4, 4.8, 16.8])
+    assert [weights[7, wave] for wave in (1, 2, 3)] == pytest.approx([0.2, 0.6, 2.0])
+    assert (4, 2) not in weights
+    state = apply(PanelState.of(plan), ev.StageStarted(5, 3, 10.0, "infer", plan.layers, "CNN"))
+    state = apply_all(state, [ev.BatchDone(5, 3, 11.0, 100, 500), ev.BatchDone(5, 3, 12.0, 200, 500)])
+    assert state.eta == pytest.approx(300 / 100 + 0.35 + 5 * 2.0)
+
+
+def test_without_predicted_seconds_steps_are_counted() -> None:
+    """The profile sigmod2020 predicts no time: a bar, but no time left."""
+    plan = replace(sample_plan(), seconds_by_step=())
+    state = apply_all(PanelState.of(plan), sample_events(plan, last_stage=5))
+    assert state.progress == pytest.approx((4 + 0.44) / 11)
+    assert state.eta is None
+
+
 def test_a_reused_layer_says_so_before_and_after_its_score() -> None:
     """The source is part of the row, also when the score comes later."""
     plan = sample_plan()

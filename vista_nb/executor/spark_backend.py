@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +29,7 @@ from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Rows, Vectors
 from vista_nb.executor.spark_errors import is_memory_trouble, translated
 from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass
-from vista_nb.executor.spark_session import cancel_group
+from vista_nb.executor.spark_session import cancel_group, run_session
 from vista_nb.executor.spark_tables import digest_frame, needed_images, split_rows
 from vista_nb.executor.spark_train import fit_on_cluster
 from vista_nb.outcome.scores import LayerScore
@@ -51,19 +53,29 @@ class _Raw:
     waiting: set[str]
 
 
+@dataclass(frozen=True)
+class _Made:
+    """One wave's (digest, vector) of one layer, and the persisted table it is a view of."""
+
+    vectors: DataFrame
+    base: DataFrame
+
+
 class SparkBackend(DriverSide):
     """One run on one session. All methods but `cancel` are called from the run's own thread."""
 
     def __init__(self, session: SparkSession, plan: Plan, inputs: RunInputs, cancelled: threading.Event) -> None:
         super().__init__(plan, inputs)
-        self.session = session
+        self.session = run_session(session, plan, inputs.workload)
         self.cancelled = cancelled
         self.group = f"vista-{inputs.run}-{uuid.uuid4().hex[:8]}"
         self._physical = plan.physical
         self._images: DataFrame | None = None
         self._raw: dict[str, _Raw] = {}
-        self._made: dict[str, list[DataFrame]] = {}  # layer -> (digest, vector) frames of this run
+        self._made: dict[str, list[_Made]] = {}  # layer -> what this run inferred, by wave
         self._persisted: list[DataFrame] = []
+        self._artifacts: dict[int, Future[Path]] = {}
+        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="vista-artifact")
 
     # -- the plan's nodes --------------------------------------------------------------------------------------------
 
@@ -71,6 +83,8 @@ class SparkBackend(DriverSide):
         if self.plan.logical.inference is not Inference.AFTER_JOIN:
             raise NotSupportedYet("VST934", "inference before the join comes later", "plan: {inference: after_join}")
         rows = super().join(step)
+        for infer in (s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images):
+            self._artifact(infer)
         with self._stage(step_title(step)):
             self._images = needed_images(self.session, self.rows, self.inputs.images, self._physical)
             if "path" in self._images.columns:  # small; photo bytes are better read anew than kept twice
@@ -96,13 +110,15 @@ class SparkBackend(DriverSide):
         with self._stage(step_title(step)):
             task = PoolTask(step.layer, self.workload.pool)
             pooled = self._kept(pool_pass(raw.frame.where("error is null"), task, self._physical.persistence))
-            self._made.setdefault(step.layer, []).append(pooled)
+            self._made.setdefault(step.layer, []).append(_Made(pooled, pooled))
             return int(pooled.count())
 
     def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
         with self._stage(step_title(step)):
-            saved = [self._save(layer) for layer in step.layers]
-        return max(saved, default=0)
+            whole = [self._save(layer) for layer in step.layers]
+            if all(whole) and self._physical.training is TrainingSite.DRIVER:
+                self._forget(step.layers)  # the driver reads the store: Storage Memory is free for the next layer
+        return max((len(self.shelf.held.get(layer, ())) for layer in step.layers), default=0)
 
     def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:
         with self._stage(step_title(step)):
@@ -136,6 +152,7 @@ class SparkBackend(DriverSide):
             self._drop(frame)
         self._raw.clear()
         self._made.clear()
+        self._preparing.shutdown(wait=False, cancel_futures=True)
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """From the store what it holds, the rest (where saving failed) straight from Spark."""
@@ -144,7 +161,8 @@ class SparkBackend(DriverSide):
         if len(stored.digests) == len(digests) or layer not in self._made:
             return stored
         width = self.shelf.facts(layer).width
-        fresh = Vectors.of(collect_vectors(self._made[layer], width), width)
+        parts = [part.vectors for part in self._made[layer]]
+        fresh = Vectors.of(collect_vectors(parts, width), width)
         return Vectors(stored.digests + fresh.digests, np.concatenate([stored.matrix, fresh.matrix])).once()
 
     # -- inference ---------------------------------------------------------------------------------------------------
@@ -166,17 +184,29 @@ class SparkBackend(DriverSide):
     def _pass(
         self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan, progress: Progress
     ) -> PassResult:
-        work, cnn = self.workload, self.workload.cnn
-        pooling = work.pool if step.pooled else None
-        artifact = prepare_artifact(
-            self.inputs.model, cnn, step.start, step.layers, pooling, work.precision.value, self.inputs.cache_dir,
-            self.cancelled,
-        )  # fmt: skip
+        cnn = self.workload.cnn
         task = InferenceTask(
-            str(artifact), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers, step.start,
-            step.pooled, physical.batch_size, physical.threads_per_task,
+            str(self._artifact(step).result()), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
+            step.start, step.pooled, physical.batch_size, physical.threads_per_task,
         )  # fmt: skip
         return infer_pass(self._given(step, wave, todo, physical), task, len(todo), physical.persistence, progress)
+
+    def _artifact(self, step: Infer) -> Future[Path]:
+        """The step's inference artifact; made in a throw-away process while the JVM joins, at most once."""
+        if step.number not in self._artifacts:
+            work, pooling = self.workload, self.workload.pool if step.pooled else None
+            self._artifacts[step.number] = self._preparing.submit(
+                prepare_artifact,
+                self.inputs.model,
+                work.cnn,
+                step.start,
+                step.layers,
+                pooling,
+                work.precision.value,
+                self.inputs.cache_dir,
+                self.cancelled,
+            )
+        return self._artifacts[step.number]
 
     def _given(self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan) -> DataFrame:
         """What goes into the CNN: photos of this wave that the store lacks, or the raw layer below."""
@@ -199,28 +229,35 @@ class SparkBackend(DriverSide):
             self.seconds[layer] = per_image
             if step.pooled:
                 column = result.good.selectExpr("digest", f"f{place} as vector")
-                self._made.setdefault(layer, []).append(column)
+                self._made.setdefault(layer, []).append(_Made(column, frame))
             else:
                 self._raw[layer] = raw
 
     # -- vectors -----------------------------------------------------------------------------------------------------
 
-    def _save(self, layer: str) -> int:
+    def _save(self, layer: str) -> bool:
+        """Whether the store now has everything this run made of the layer."""
         made = self._made.get(layer)
         if not made:
-            return 0
+            return True
         import pyarrow as pa
 
-        table = collect_vectors(made[-1:], self.shelf.facts(layer).width)
-        fresh = self.shelf.lacking(layer, table.column("digest").to_pylist())
-        if len(fresh) < table.num_rows:
-            mask = pa.array([digest in fresh for digest in table.column("digest").to_pylist()])
-            table = table.filter(mask)
-        return self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+        table = collect_vectors([made[-1].vectors], self.shelf.facts(layer).width)
+        digests = table.column("digest").to_pylist()
+        fresh = self.shelf.lacking(layer, digests)
+        if len(fresh) < len(digests):
+            table = table.filter(pa.array([digest in fresh for digest in digests]))
+        self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+        return not self.shelf.lacking(layer, digests)
+
+    def _forget(self, layers: Sequence[str]) -> None:
+        for layer in layers:
+            for made in self._made.pop(layer, []):
+                self._drop(made.base)
 
     def _vectors_frame(self, layer: str) -> DataFrame:
         """(digest, vector) of every good photo, in Spark: this run's frames, and the store's rows for the rest."""
-        made = self._made.get(layer, [])
+        made = [part.vectors for part in self._made.get(layer, [])]
         frames = list(made)
         if layer in self.shelf.reused:
             files = self.shelf.paths(layer)

@@ -29,7 +29,7 @@ from vista_nb.units import MIB
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["active_jobs", "cancel_group", "heap_bytes", "settings", "start", "stop"]
+__all__ = ["active_jobs", "cancel_group", "heap_bytes", "run_session", "settings", "start", "stop"]
 
 _LEAST_HEAP = 512 * MIB
 _JVM_RESERVED = 300 * MIB  # Spark's own constant: spark.memory.fraction is of the heap without it
@@ -106,6 +106,18 @@ def _placement(plan: Plan, workload: Workload, heap: int) -> dict[str, str]:
         "spark.executor.cores": str(cores),
         "spark.executor.instances": str(plan.physical.nodes),
     }
+
+
+def run_session(session: SparkSession, plan: Plan, workload: Workload) -> SparkSession:
+    """A session for one run on the same JVM, with the plan's SQL settings; the given one keeps its own.
+
+    What only a new JVM could set (heap, fractions) stays as it is: a later plan, or a user's own session.
+    """
+    fresh = session.newSession()
+    for name, value in settings(plan, workload).items():
+        if name.startswith("spark.sql.") and fresh.conf.isModifiable(name):
+            fresh.conf.set(name, value)
+    return fresh
 
 
 def heap_bytes(plan: Plan, heap_cap: int | None = None) -> int:

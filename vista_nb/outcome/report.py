@@ -77,8 +77,8 @@ def _chosen_on_test(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
         return ()
     return (
         (
-            f"{best.layer} was chosen on the same rows it is scored on, as the best of {layers} layers, so its score is "
-            "a little too good; confirm it on new rows."
+            f"{best.layer} was chosen on the same rows it is scored on, as the best of {layers} layers, so its score "
+            "is a little too good; confirm it on new rows."
         ),
     )
 

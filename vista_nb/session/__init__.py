@@ -42,7 +42,7 @@ def submit(
     from vista_nb.session.prepare import plan_of, prepare
     from vista_nb.session.runs import Run, refuse_unsupported
 
-    options = Options(reuse, profile, tuple(overrides), store_dir)
+    options = Options(reuse, profile, tuple(overrides), store_dir, verify=True)
     prepared = prepare(source, namespace or {}, options)
     refuse_unsupported(prepared)
     run = Run.start(prepared, plan_of(prepared), options)

@@ -13,12 +13,16 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True)
 class Options:
-    """reuse: auto | never | require. profile and overrides (`a.b`, value) come from the flags and win over the spec."""
+    """reuse: auto | never | require. profile and overrides (`a.b`, value) come from the flags and win over the spec.
+
+    verify: check the stored parts' checksums while planning: for a run, not for an explain.
+    """
 
     reuse: str = "auto"
     profile: str | None = None
     overrides: tuple[tuple[str, str], ...] = ()
     store_dir: Path | None = None
+    verify: bool = False
 
     @property
     def all_overrides(self) -> tuple[tuple[str, str], ...]:

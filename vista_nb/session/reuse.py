@@ -32,12 +32,15 @@ def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
 def stored_layers(
     workload: Workload, images: ImageTables, model: ModelSource, options: Options
 ) -> tuple[tuple[StoredLayer, ...], int | None]:
-    """(layers with at least one usable row, images that lack a layer). `--reuse never` looks at nothing."""
+    """(layers with at least one usable row, images that lack a layer). `--reuse never` looks at nothing.
+
+    options.verify: checksums too, so that a broken part is inferred again; an explain does without.
+    """
     needed = set(images.images.column("digest").to_pylist())
     if options.reuse == "never":
         return (), len(needed)
     store = Store(Path(options.store_dir) if options.store_dir else store_root())
-    found = [_stored(store, workload, model, layer, needed) for layer in workload.layer_names]
+    found = [_stored(store, workload, model, layer, needed, options.verify) for layer in workload.layer_names]
     usable = tuple(layer for layer, _ in found if layer is not None)
     complete = set.intersection(*(digests for _, digests in found)) if found else set()
     missing = len(needed - complete)
@@ -51,9 +54,11 @@ def stored_layers(
 
 
 def _stored(
-    store: Store, workload: Workload, model: ModelSource, layer: str, needed: set[str]
+    store: Store, workload: Workload, model: ModelSource, layer: str, needed: set[str], verify: bool
 ) -> tuple[StoredLayer | None, set[str]]:
     key = key_of(workload, model, layer)
+    if verify:
+        store.verify(key)
     known = store.lookup(key)
     if known is None:
         return None, set()

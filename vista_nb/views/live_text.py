@@ -14,11 +14,11 @@ from vista_nb.units import format_seconds
 from vista_nb.views.numbers import count, format_interval, format_score
 from vista_nb.views.protocol import Finished, Viewable
 from vista_nb.views.report_view import reuse_line
-from vista_nb.views.state import PanelState, apply
+from vista_nb.views.state import ONCE, PanelState, apply
 
 __all__ = ["LiveText", "line_of"]
 
-_SILENT = ("release",)
+_SILENT = ("release", "save", "train", "train_baselines")  # a score has a line of its own
 
 
 def line_of(event: ev.Event, state: PanelState) -> str | None:
@@ -29,7 +29,8 @@ def line_of(event: ev.Event, state: PanelState) -> str | None:
         score = event.score
         interim = "" if event.final else f" (wave {event.wave} of {state.waves})"
         value = format_score(score.metric, score.value)
-        return f"  {score.layer}: {score.metric} {value}, {format_interval(score)}{interim}"
+        took = f", {format_seconds(score.seconds)}" if score.seconds else ""
+        return f"  {score.layer}: {score.metric} {value}, {format_interval(score)}{took}{interim}"
     if isinstance(event, ev.LogLine):
         return event.text if event.level == "info" else f"{event.level}: {event.text}"
     if isinstance(event, ev.StageFinished) and event.kind not in _SILENT:
@@ -41,7 +42,8 @@ def _stage_line(event: ev.StageFinished, state: PanelState) -> str:
     title = state.title or event.kind
     rows = f", {count(event.rows, 'image' if event.kind == 'infer' else 'row')}" if event.rows else ""
     speed = f", {event.rows / event.seconds:.1f} images/s" if event.kind == "infer" and event.seconds > 0 else ""
-    return f"[{event.stage}/{state.stages}] {title}: {format_seconds(event.seconds)}{rows}{speed}"
+    wave = f", wave {event.wave} of {state.waves}" if state.waves > 1 and event.kind not in ONCE else ""
+    return f"[{event.stage}/{state.stages}{wave}] {title}: {format_seconds(event.seconds)}{rows}{speed}"
 
 
 class LiveText:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +33,7 @@ _STOP = "use the kernel's interrupt (\N{BLACK SQUARE})"
 
 
 class Panel:
-    """One run's panel. `clock` and `show` are given by tests."""
+    """One run's panel. `began`: when the cell began, by `clock`; `clock` and `show` are given by tests."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Panel:
         *,
         progress_after: float = 1.0,
         refresh_hz: float = 10.0,
+        began: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         show: Callable[[Any, str], None] | None = None,
     ) -> None:
@@ -50,13 +52,17 @@ class Panel:
         self.period = 1.0 / refresh_hz
         self.clock = clock
         self.show = show or _display
-        self.began = clock()
+        self.began = clock() if began is None else began
         self.drawn_at = float("-inf")
         self.widgets: _Widgets | None = None
         self.display_id = uuid4().hex
+        import_module("ipywidgets")  # now, while there is nothing to draw: the first paint must not wait for it
 
     def update(self, events: Sequence[Event]) -> None:
         """Fold the events in; draw if the first second is over and the last drawing is old enough."""
+        if self.run.plan is not self.plan:  # the store turned out to hold layers: planned again, once
+            self.plan = self.run.plan
+            self.state = self.state.planned_again(self.plan)
         self.state = apply_all(self.state, events)
         now = self.clock()
         if now - self.began < self.progress_after or now - self.drawn_at < self.period:
@@ -71,9 +77,6 @@ class Panel:
 
     def _draw(self, now: float) -> None:
         assert self.widgets is not None
-        if self.run.plan is not self.plan:  # the store turned out to hold layers: planned again, once
-            self.plan = self.run.plan
-            self.state = self.state.planned_again(self.plan)
         self.widgets.draw(self.state, self.run, now - self.began)
 
     def finish(self, result: Finished) -> None:

@@ -15,6 +15,7 @@ from vista_nb.plan.titles import step_title
 from vista_nb.plan.why import difference_words, runners_up
 from vista_nb.units import format_bytes, format_seconds
 from vista_nb.views.memory_view import memory_html
+from vista_nb.views.numbers import count
 from vista_nb.views.state import PanelState
 from vista_nb.views.theme import ACCENT, GOOD, GREY, card, css, details, esc, muted, name, table
 
@@ -25,10 +26,10 @@ _NUMBER = _CELL | {"text_align": "right", "white_space": "nowrap"}
 
 
 def plan_summary(plan: Plan) -> str:
-    """`eager, inference after join, pooling pushed down; 2 x 1 threads, 4 partitions, batch 32`."""
+    """`eager, inference after join, pooling pushed down; 2 workers x 1 thread, 4 partitions, batch 32`."""
     physical = plan.physical
-    work = f"{physical.cpu} x {physical.threads_per_task} threads, {physical.num_partitions} partitions"
-    return f"{plan.logical.name}; {work}, batch {physical.batch_size}"
+    work = f"{count(physical.cpu, 'worker')} x {count(physical.threads_per_task, 'thread')}"
+    return f"{plan.logical.name}; {work}, {count(physical.num_partitions, 'partition')}, batch {physical.batch_size}"
 
 
 def plan_text(plan: Plan) -> str:

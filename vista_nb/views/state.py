@@ -15,13 +15,16 @@ from typing import Final
 from vista_nb.outcome import events as ev
 from vista_nb.outcome.scores import LayerScore, RunOutcome
 from vista_nb.plan.candidate import Plan
+from vista_nb.plan.titles import step_kind
+from vista_nb.plan.waves import wave_bounds
 
-__all__ = ["LOG_LINES", "LayerState", "PanelState", "apply", "apply_all", "settled"]
+__all__ = ["LOG_LINES", "ONCE", "LayerState", "PanelState", "apply", "apply_all", "settled"]
 
 LOG_LINES: Final = 500
 
 _ACTIVE: Final = ("inferring", "training")
 _FINISHED: Final = ("done", "reused")
+ONCE: Final = ("scan_structured", "scan_images", "join", "load", "train_baselines")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class PanelState:
     """stage, wave: where the run is; done, total: images of this stage; seconds are since the run's start.
 
     first_batch: (seconds, images) at this stage's first report, from which images per second are counted, so
-    that the start of TensorFlow does not hide the speed. steps: predicted seconds per step of the plan.
+    that the start of TensorFlow does not hide the speed. schedule: (stage, wave, predicted seconds) in the order of
+    the walk, ones where no time was predicted (`timed` false); finished: (stage, wave, measured seconds).
     """
 
     status: str = "planned"
@@ -60,8 +64,9 @@ class PanelState:
     done: int = 0
     total: int = 0
     first_batch: tuple[float, int] | None = None
-    finished: tuple[tuple[int, float], ...] = ()
-    steps: tuple[float, ...] = ()
+    finished: tuple[tuple[int, int, float], ...] = ()
+    schedule: tuple[tuple[int, int, float], ...] = ()
+    timed: bool = False
     peak: ev.MemorySampled | None = None
     log: tuple[ev.LogLine, ...] = ()
     seconds: float = 0.0
@@ -70,18 +75,19 @@ class PanelState:
     @classmethod
     def of(cls, plan: Plan) -> PanelState:
         """Before the first event: every layer queued, the plan's predicted seconds at hand."""
-        count = len(plan.logical.steps)
-        predicted = tuple(seconds for _, seconds in plan.seconds_by_step)
         layers = tuple(LayerState(layer) for layer in plan.layers)
-        waves = plan.logical.waves
-        return cls(layers=layers, stages=count, waves=waves, steps=predicted if len(predicted) == count else ())
+        timed = 0 < len(plan.seconds_by_step) == len(plan.logical.steps)
+        stages, waves = len(plan.logical.steps), plan.logical.waves
+        return cls(layers=layers, stages=stages, waves=waves, schedule=_schedule(plan, timed), timed=timed)
 
     def planned_again(self, plan: Plan) -> PanelState:
-        """The same state under another plan: its steps count anew, what is known of the layers stays."""
+        """The same state under the plan that replaced the first one, before any of its steps began."""
         fresh = PanelState.of(plan)
         known = {layer.name: layer for layer in self.layers}
         layers = tuple(known.get(layer.name, layer) for layer in fresh.layers)
-        return replace(self, layers=layers, stages=fresh.stages, waves=fresh.waves, steps=fresh.steps)
+        return replace(
+            self, layers=layers, stages=fresh.stages, waves=fresh.waves, schedule=fresh.schedule, timed=fresh.timed
+        )
 
     def layer(self, name: str) -> LayerState | None:
         return next((layer for layer in self.layers if layer.name == name), None)
@@ -112,7 +118,7 @@ class PanelState:
     def measured(self) -> dict[int, float]:
         """Seconds per finished step, its waves together."""
         taken: dict[int, float] = {}
-        for stage, seconds in self.finished:
+        for stage, _, seconds in self.finished:
             taken[stage] = taken.get(stage, 0.0) + seconds
         return taken
 
@@ -121,21 +127,36 @@ class PanelState:
         """Of the whole run, in [0, 1]: finished steps weighed by their predicted seconds, else counted."""
         if self.status == "done":
             return 1.0
-        weights = self.steps if sum(self.steps) > 0 else (1.0,) * self.stages
-        whole = sum(weights) * self.waves
-        if whole <= 0:
-            return 0.0
-        past = sum(weights[stage - 1] for stage, _ in self.finished if 0 < stage <= len(weights))
-        now = weights[self.stage - 1] * self.stage_share if 0 < self.stage <= len(weights) else 0.0
-        return min(1.0, (past + now) / whole)
+        done = {(stage, wave) for stage, wave, _ in self.finished}
+        past = sum(weight for stage, wave, weight in self.schedule if (stage, wave) in done)
+        whole = sum(weight for *_, weight in self.schedule)
+        return min(1.0, (past + self._weight_now * self.stage_share) / whole) if whole > 0 else 0.0
+
+    @property
+    def _weight_now(self) -> float:
+        return next((w for stage, wave, w in self.schedule if (stage, wave) == (self.stage, self.wave)), 0.0)
 
     @property
     def eta(self) -> float | None:
         """Seconds left: this stage by its own speed, the later ones as predicted; None where unknown."""
         rate = self.images_per_second
-        if self.is_over or self.waves > 1 or rate is None or not self.steps:
+        if self.is_over or rate is None or not self.timed:
             return None
-        return (self.total - self.done) / rate + sum(self.steps[self.stage :])
+        places = [place for place, entry in enumerate(self.schedule) if entry[:2] == (self.stage, self.wave)]
+        later = self.schedule[places[0] + 1 :] if places else ()
+        return (self.total - self.done) / rate + sum(seconds for *_, seconds in later)
+
+
+def _schedule(plan: Plan, timed: bool) -> tuple[tuple[int, int, float], ...]:
+    """What the walk will do, with its weight: base tables once, the CNN its share of the rows in every wave."""
+    seconds = [value for _, value in plan.seconds_by_step] if timed else [1.0] * len(plan.logical.steps)
+    entries = []
+    for wave, (low, high) in enumerate(wave_bounds(plan.logical.waves), start=1):
+        for step, predicted in zip(plan.logical.steps, seconds, strict=True):
+            if wave == 1 or step_kind(step) not in ONCE:
+                share = 1.0 if step_kind(step) in ONCE else high if step_kind(step) == "train" else high - low
+                entries.append((step.number, wave, predicted * share))
+    return tuple(entries)
 
 
 def apply_all(state: PanelState, events: Iterable[ev.Event]) -> PanelState:
@@ -174,7 +195,9 @@ def _(event: ev.StageStarted, state: PanelState) -> PanelState:
 
 @_fold.register
 def _(event: ev.StageFinished, state: PanelState) -> PanelState:
-    state = replace(state, finished=(*state.finished, (event.stage, event.seconds)), done=0, total=0, first_batch=None)
+    state = replace(
+        state, finished=(*state.finished, (event.stage, event.wave, event.seconds)), done=0, total=0, first_batch=None
+    )
     return _with_phase(state, event.layers, "ready") if event.kind in ("infer", "pool") else state
 
 

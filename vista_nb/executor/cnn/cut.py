@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vista_nb.errors import VistaEnvironmentError
-from vista_nb.executor.cnn.graph import articulation_points
+from vista_nb.executor.cnn.graph import articulation_points, layer_output
 
 __all__ = ["cut"]
 
@@ -33,5 +33,5 @@ def cut(model: Any, start: str | None, outputs: Sequence[str]) -> Any:
             )
     if start is not None and any(points.index(name) <= points.index(start) for name in outputs):
         raise VistaEnvironmentError("VST443", f"layers {', '.join(outputs)} do not all lie above the cut {start!r}")
-    begin = model.input if start is None else model.get_layer(start).output
-    return keras.Model(begin, [model.get_layer(name).output for name in outputs])
+    begin = model.input if start is None else layer_output(model, start)
+    return keras.Model(begin, [layer_output(model, name) for name in outputs])

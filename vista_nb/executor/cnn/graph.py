@@ -8,28 +8,37 @@ point. FLOPs count multiply-adds of convolutions and dense layers, times two; th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-__all__ = ["articulation_points", "layer_flops", "prefix_flops"]
+__all__ = ["articulation_points", "layer_flops", "layer_output", "prefix_flops"]
 
 
 def articulation_points(model: Any) -> tuple[str, ...]:
-    """Names of the layers whose output alone carries the whole forward pass, low to high, input left out."""
+    """Names of the layers whose output alone carries the whole forward pass, low to high, input left out.
+
+    A layer that the model calls twice has no one output and is left out too.
+    """
     order = list(model.layers)
     place = {layer.name: i for i, layer in enumerate(order)}
+    parents = {layer.name: _parents(model, layer) for layer in order}
     last_reader = dict.fromkeys(place, -1)
-    for layer in order:
-        for parent in _parents(layer):
-            last_reader[parent] = max(last_reader[parent], place[layer.name])
+    for name, read in parents.items():
+        for parent in read:
+            last_reader[parent] = max(last_reader[parent], place[name])
     points = []
     reach = -1  # the latest reader of anything computed before this layer
     for i, layer in enumerate(order):
-        if reach <= i and i > 0:
+        if 0 < i >= reach and len(_nodes(model, layer)) == 1:
             points.append(layer.name)
         reach = max(reach, last_reader[layer.name])
     return tuple(points)
+
+
+def layer_output(model: Any, name: str) -> Any:
+    """The tensor that layer `name` gives inside this model."""
+    (node,) = _nodes(model, model.get_layer(name))
+    return node.outputs[0]
 
 
 def prefix_flops(model: Any, name: str, start: str | None = None) -> int:
@@ -56,10 +65,14 @@ def _positions(layer: Any) -> int:
     return int(prod(layer.output.shape[1:3]))
 
 
-def _parents(layer: Any) -> Iterable[str]:
-    for node in layer._inbound_nodes:
-        for parent in node.parent_nodes:
-            yield parent.operation.name
+def _nodes(model: Any, layer: Any) -> list[Any]:
+    """The calls of a layer that belong to this model; cutting a model adds calls that belong to the part."""
+    own = {id(node) for level in model._nodes_by_depth.values() for node in level}
+    return [node for node in layer._inbound_nodes if id(node) in own]
+
+
+def _parents(model: Any, layer: Any) -> list[str]:
+    return [parent.operation.name for node in _nodes(model, layer) for parent in node.parent_nodes]
 
 
 def _ancestors(model: Any, name: str, start: str | None) -> set[str]:
@@ -71,5 +84,5 @@ def _ancestors(model: Any, name: str, start: str | None) -> set[str]:
         if current in found or current == start:
             continue
         found.add(current)
-        todo.extend(_parents(model.get_layer(current)))
+        todo.extend(_parents(model, model.get_layer(current)))
     return found

@@ -42,8 +42,8 @@ def as_numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
         if pa.types.is_boolean(kind):
             column = column.cast(pa.int8())
         elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-            days = pc.divide(column.cast(pa.timestamp("ns"), safe=False).cast(pa.int64()).cast(pa.float64()), _DAY_NS)
-            column = days
+            stamps = column.cast(pa.timestamp("ns"), safe=False).cast(pa.int64())
+            column = pc.divide(stamps.cast(pa.float64(), safe=False), float(_DAY_NS))
         numbers = column.cast(pa.float64(), safe=False).combine_chunks()
     except pa.ArrowException as error:
         hint = f"write {name}:category to one-hot it, or leave it out of `features`"

@@ -24,28 +24,12 @@ if TYPE_CHECKING:
 
     from vista_nb.executor.downstream.split import Labels
 
-__all__ = ["fit_driver", "fits_on_driver"]
+__all__ = ["fit_driver"]
 
 SPARK_ITERATIONS = 100  # pyspark.ml.classification.LogisticRegression's default
 SPARK_TOLERANCE = 1e-6
-_SAME_ON_DRIVER = frozenset(
-    {"regParam", "elasticNetParam", "maxIter", "tol", "fitIntercept", "standardization", "family"}
-    | {"aggregationDepth", "maxBlockSizeInMB"}
-)
-
-
-def fits_on_driver(call: EstimatorCall, classes: int) -> bool:
-    """Whether the driver gives the same model: any scikit-learn call; Spark's with L2 or no penalty.
-
-    `family="multinomial"` over two classes penalises two vectors where scikit-learn has one.
-    """
-    given = dict(call.parameters)
-    if call.name != "LogisticRegression" or call.library not in ("pyspark", "sklearn"):
-        return False
-    if call.library == "sklearn":
-        return True
-    plain_family = given.get("family", "auto") == "auto" or (given["family"] == "multinomial") == (classes > 2)
-    return set(given) <= _SAME_ON_DRIVER and given.get("elasticNetParam", 0.0) == 0 and plain_family
+_KNOWN = frozenset({"regParam", "elasticNetParam", "maxIter", "tol", "fitIntercept", "standardization", "family"})
+_OF_THE_ENGINE = frozenset({"aggregationDepth", "maxBlockSizeInMB"})
 
 
 def fit_driver(
@@ -63,6 +47,7 @@ def fit_driver(
     are the encoded table (already standardized; scikit-learn's model takes its one-hots as they are).
     """
     started = time.perf_counter()
+    _check(call, len(labels.trained))
     train, held = labels.known & ~test, labels.known & test
     truth = labels.index[train]
     scaled, mean, scale = _standardized(matrix, train, call, structured)
@@ -84,6 +69,19 @@ def fit_driver(
     )
 
 
+def _check(call: EstimatorCall, classes: int) -> None:
+    """Refuse what would be another model here than on the cluster; the plan must not have sent it (`training_sites`).
+
+    `family="multinomial"` over two classes penalises two vectors where scikit-learn has one.
+    """
+    given = dict(call.parameters)
+    family = given.get("family", "auto")
+    same = family == "auto" or (family == "multinomial") == (classes > 2)
+    known = set(given) <= _KNOWN | _OF_THE_ENGINE and not given.get("elasticNetParam") and same
+    if call.name != "LogisticRegression" or not (call.library == "sklearn" or (call.library == "pyspark" and known)):
+        raise VistaRunError("VST522", f"{call} cannot be trained on the driver", "train it on the cluster", "train")
+
+
 def _standardized(
     matrix: NDArray[np.float32], train: NDArray[np.bool_], call: EstimatorCall, structured: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -100,13 +98,16 @@ def _standardized(
     mean = scaled.mean(axis=0)
     deviation = scaled.std(axis=0, ddof=1 if call.library == "pyspark" and len(scaled) > 1 else 0)
     # rounding leaves a tiny deviation in a constant column; dividing by it would blow noise up
-    scale = np.where(deviation > 1e-9 * np.maximum(1.0, np.abs(mean)), deviation, 1.0)
+    varies = deviation > 1e-9 * np.abs(mean)
+    scale = np.where(varies, deviation, 1.0)
     if call.library == "sklearn":
         mean[:structured], scale[:structured] = 0.0, 1.0
-    elif dict(call.parameters).get("standardization", True) is False:
-        scale[:] = 1.0
-    if not dict(call.parameters).get("fitIntercept", dict(call.parameters).get("fit_intercept", True)):
-        mean[:] = 0.0  # without an intercept a shift would change the model
+    else:
+        given = dict(call.parameters)
+        if given.get("standardization", True) is False:
+            scale[:] = 1.0
+        if given.get("fitIntercept", True) is False:
+            mean[varies] = 0.0  # a shift would change the model; a constant column has no weight in Spark either
     scaled -= mean
     scaled /= scale
     return scaled, mean, scale
