@@ -103,10 +103,8 @@ def _prefix_seconds(whole: Path, nodes: list[str]) -> list[float]:
 
 def _fresh(builder: str, folder: Path) -> dict[str, Any]:
     import subprocess
-    import time
 
-    start = time.time()
-    request = json.dumps({"what": "resident", "builder": builder, "folder": str(folder), "start": start})
+    request = json.dumps({"what": "resident", "builder": builder, "folder": str(folder)})
     done = subprocess.run([sys.executable, __file__, request], stdout=subprocess.PIPE, text=True, check=True)
     line = [line for line in done.stdout.splitlines() if line.startswith(CHILD_PREFIX)][-1]
     return dict(json.loads(line.removeprefix(CHILD_PREFIX)))
@@ -128,7 +126,7 @@ def resident(request: dict[str, Any]) -> dict[str, Any]:
     meta = read_meta(folder)
     assert meta is not None
     infer(np.zeros((1, *meta.input_shape), np.float32))
-    ready = time.time() - request["start"]
+    ready = time.process_time()
     for _ in range(2):
         infer(np.zeros((32, *meta.input_shape), np.float32))
     # not ru_maxrss: that one begins with the parent's peak

@@ -30,7 +30,7 @@ model: {model}
 def ready(result: Any) -> float:
     """Seconds until the last features were ready: everything before the first training on a layer."""
     timeline = result.timeline
-    training = timeline[timeline.title.str.startswith("Train") & ~timeline.title.str.contains("alone")]
+    training = timeline[timeline.step.str.startswith("Train on") & ~timeline.step.str.contains("alone")]
     return float(training.start.min())
 
 
@@ -40,9 +40,7 @@ def main() -> int:
         table = photos(Path(folder))
         store = Path(folder) / "store"
         models = ("LogisticRegression(regParam=0.05)", "sklearn.LogisticRegression(C=0.1)")
-        cells = [
-            vista_nb.run(SPEC.format(model=m), namespace={"table": table}, store_dir=store) for m in models
-        ]
+        cells = [vista_nb.run(SPEC.format(model=m), namespace={"table": table}, store_dir=store) for m in models]
     for number, result in enumerate(cells, start=1):
         found = result.outcome
         print(

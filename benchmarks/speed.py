@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import vista_nb
@@ -66,18 +67,36 @@ def inside_spark(table: pd.DataFrame, store: Path) -> tuple[list[float], Any]:
     for _ in range(4):
         result = vista_nb.run(spec(), namespace={"table": table}, reuse="never", store_dir=store)
         timeline = result.timeline
-        stage = timeline[timeline.title.str.contains("nference")].iloc[0]
-        rates.append(len(table) / (stage.end - stage.start))
+        stage = timeline[timeline.step.str.startswith("CNN")].iloc[0]
+        rates.append(len(table) / stage.seconds)
     return rates, result
 
 
-def _worker(artifact: str, paths: Sequence[str], size: tuple[int, int], preprocessing: str, gate: Any, out: Any) -> None:
-    """Bare frozen TensorFlow: decode a batch, run it, keep the pooled vectors. Warmed by one batch."""
-    from vista_nb.executor.cnn.worker import InferenceTask, bare_loop
+def _loop(artifact: str, size: tuple[int, int], rule: str) -> Any:
+    """What anybody would write around the frozen graph: decode a batch, run it, keep the pooled vectors."""
+    import tensorflow as tf
 
-    task = InferenceTask(artifact, *size, preprocessing, (), batch_size=BATCH, threads=1)
-    run = bare_loop(task)
-    run(paths[:BATCH])
+    from vista_nb.executor.cnn.artifact import load
+    from vista_nb.executor.cnn.decode import decode
+    from vista_nb.executor.cnn.preprocess import preprocess
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    infer = load(Path(artifact))
+
+    def run(paths: Sequence[str]) -> list[Any]:
+        batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
+        return [
+            infer(preprocess(np.stack([decode(Path(p).read_bytes(), *size) for p in batch]), rule)) for batch in batches
+        ]
+
+    return run
+
+
+def _worker(artifact: str, paths: Sequence[str], size: tuple[int, int], rule: str, gate: Any, out: Any) -> None:
+    """One bare process, warmed by two batches; tells when each of its three passes ends."""
+    run = _loop(artifact, size, rule)
+    run(paths[: 2 * BATCH])
     for _ in range(3):
         gate.wait()
         run(paths)

@@ -43,7 +43,10 @@ def by_command(spec: Path) -> float:
 
 def main() -> int:
     """Prints the table; returns 1 where a target is missed."""
-    rows = [("import vista_nb", 0.5, lambda: inside("", IMPORT)), ("%load_ext vista_nb", 0.5, lambda: inside(SHELL, LOAD))]
+    rows = [
+        ("import vista_nb", 0.5, lambda: inside("", IMPORT)),
+        ("%load_ext vista_nb", 0.5, lambda: inside(SHELL, LOAD)),
+    ]
     if shared().is_dir():
         spec = clothing_spec()
         file = Path(tempfile.mkdtemp()) / "clothing.vista"

@@ -22,7 +22,11 @@ def execute(path: Path) -> None:
     """Run every cell; raises CellExecutionError where one fails, and then leaves the file as it was."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=900, store_widget_state=False, record_timing=False, resources={"metadata": {"path": str(HERE)}}
+        notebook,
+        timeout=900,
+        store_widget_state=False,
+        record_timing=False,
+        resources={"metadata": {"path": str(HERE)}},
     )
     client.execute()
     for cell in notebook.cells:

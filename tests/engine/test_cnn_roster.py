@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 
@@ -13,18 +11,28 @@ from vista_nb.spec.model import Pooling
 pytestmark = pytest.mark.tf
 
 RUNNABLE = [cnn.name for cnn in load_roster().cnns if not cnn.plan_only]
-BIG = ("vgg16",)  # 138 million parameters: built once, cut once
+BIG = ("vgg16",)  # 138 million parameters: one artifact of its top layers
 
 
-@cache
 def built(name):
-    """The model with random (or the bundled) weights; at most one big model is alive."""
+    """The model with random (or the bundled) weights."""
     from vista_nb.executor.cnn.build import build
 
-    built.cache_clear()
     cnn = load_roster().find(name)
     weights = "bundled" if cnn.builder == "bundled" else "random"
     return cnn, build(cnn.builder, weights, seed=3)[0]
+
+
+@pytest.fixture(scope="module", params=RUNNABLE)
+def runnable(request):
+    """(roster entry, Keras model): tests run CNN by CNN, so that one model is alive at a time."""
+    return built(request.param)
+
+
+@pytest.fixture(scope="module")
+def residual():
+    """A Keras model with residual blocks."""
+    return built("mobilenetv2")[1]
 
 
 def images(cnn, count=2):
@@ -41,12 +49,11 @@ def relative(found, expected):
     return np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-12)
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_roster_facts_are_those_of_the_model(name):
+def test_roster_facts_are_those_of_the_model(runnable):
     """Shapes, parameters, FLOPs, the input; every layer is an articulation point, low to high; class gives logits."""
     from vista_nb.executor.cnn.graph import articulation_points, prefix_flops
 
-    cnn, model = built(name)
+    cnn, model = runnable
     points = articulation_points(model)
     assert tuple(model.input.shape[1:]) == (cnn.input_height, cnn.input_width, 3)
     assert model.count_params() == cnn.parameters
@@ -61,23 +68,22 @@ def test_roster_facts_are_those_of_the_model(name):
     assert getattr(getattr(head, "activation", None), "__name__", "linear") == "linear"
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_artifact_equals_keras_and_partial_equals_whole(name, tmp_path):
+def test_artifact_equals_keras_and_partial_equals_whole(runnable, tmp_path):
     """The frozen graph gives Keras' outputs (<= 1e-4), pooled and raw; going on from a stored cut gives them too."""
     from vista_nb.executor.cnn.artifact import load, save
     from vista_nb.executor.cnn.cut import cut
     from vista_nb.executor.cnn.pooling import pool_array
 
-    cnn, model = built(name)
+    cnn, model = runnable
     batch = images(cnn)
-    layers = cnn.layers[-3:] if name in BIG else cnn.layers
+    layers = cnn.layers[-3:] if cnn.name in BIG else cnn.layers
     names, nodes = [layer.name for layer in layers], [layer.node for layer in layers]
     expected = dict(zip(names, map(np.asarray, cut(model, None, nodes)(batch)), strict=True))
 
     raw = load(save(cut(model, None, nodes), names, None, "raw", tmp_path / "raw"))(batch)
     assert max(relative(raw[layer], expected[layer]) for layer in names) <= 1e-4
     assert list(raw) == names
-    if name in BIG:
+    if cnn.name in BIG:
         return
     pooled = load(save(cut(model, None, nodes), names, Pooling.MAX_2X2, "pooled", tmp_path / "pooled"))(batch)
     for layer in names:
@@ -88,17 +94,15 @@ def test_artifact_equals_keras_and_partial_equals_whole(name, tmp_path):
         assert relative(found[high.name], expected[high.name]) <= 1e-4
 
 
-@pytest.mark.parametrize("name", [name for name in RUNNABLE if name not in BIG])
-def test_every_cut_goes_on_to_the_top(name):
+def test_every_cut_goes_on_to_the_top(runnable):
     """From each roster layer the Keras sub-model reaches the top layer's whole-pass values."""
     from vista_nb.executor.cnn.cut import cut
 
-    cnn, model = built(name)
+    cnn, model = runnable
     nodes = [layer.node for layer in cnn.layers]
-    *lower, top = [np.asarray(value) for value in cut(model, None, nodes)(images(cnn))]
+    *lower, top = [np.asarray(value) for value in cut(model, None, nodes)(images(cnn, 1))]
     for node, value in zip(nodes, lower, strict=False):
-        (found,) = cut(model, node, [nodes[-1]])(value)
-        assert relative(found, top) <= 1e-4
+        assert relative(cut(model, node, [nodes[-1]])(value), top) <= 1e-4
 
 
 def sampled_pairs(cnn):
@@ -108,25 +112,25 @@ def sampled_pairs(cnn):
     return [(layers[0], middle), (middle, layers[-1]), (layers[-2], layers[-1])]
 
 
-def test_what_cannot_be_cut_is_refused():
+def test_what_cannot_be_cut_is_refused(residual):
     """Inside a residual block two tensors are alive: the error names the layer and cuts that work."""
     from vista_nb.errors import VistaEnvironmentError
     from vista_nb.executor.cnn.cut import cut
 
-    _, model = built("mobilenetv2")
+    model = residual
     with pytest.raises(VistaEnvironmentError, match=r"VST443.*block_2_expand'"):
         cut(model, None, ["block_2_expand"])
     with pytest.raises(VistaEnvironmentError, match=r"VST443.*above"):
         cut(model, "out_relu", ["block_2_add"])
 
 
-def test_cutting_leaves_the_model_as_it_was():
+def test_cutting_leaves_the_model_as_it_was(residual):
     """Parts share layers with the whole; its cuts, FLOPs and digest stay the same, and a part can be cut again."""
     from vista_nb.executor.cnn.cut import cut
     from vista_nb.executor.cnn.digest import model_digest
     from vista_nb.executor.cnn.graph import articulation_points, prefix_flops
 
-    _, model = built("mobilenetv2")
+    model = residual
 
     def facts():
         return articulation_points(model), prefix_flops(model, "out_relu"), model_digest(model)

@@ -94,7 +94,7 @@ def test_staged_gives_the_same_features_and_scores(first: Any, shop: CataloguePa
     staged = vista_nb.run(spec_of(shop, plan=STAGED), store_dir=tmp_path, reuse="never")
     assert staged.plan.logical.materialization.value == "staged"
     for layer in ("conv3", "conv4", "fc6"):
-        a, b = (np.array(r.features(layer).set_index("id").sort_index()) for r in (first, staged))
+        a, b = (np.array(r.features(layer).sort_index()) for r in (first, staged))
         assert np.abs(a - b).max() <= 1e-4 * np.abs(a).max()
     one_row = 1 / first.outcome.rows.test + 1e-9
     assert (abs(first.accuracy.value - staged.accuracy.value) <= one_row).all()

@@ -51,7 +51,7 @@ def test_the_heap_is_bounded(tmp_path: Path, regions: tuple[int, ...], cap: int 
 def fake_java(home: Path, version: str, vector: bool = True) -> Path:
     """A `java` that prints a version, refuses or takes the vector module, and else echoes its arguments."""
     refuse = "" if vector else 'case "$*" in *incubator*) echo "Module not found" >&2; exit 1;; esac\n'
-    says = f'*-version*) echo \'openjdk version "{version}"\' >&2;;'
+    says = f"*-version*) echo 'openjdk version \"{version}\"' >&2;;"
     script = f'#!/bin/sh\n{refuse}case "$*" in {says} *) printf "%s\\n" "$@";; esac\n'
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "java").write_text(script)

@@ -16,7 +16,7 @@ from vista_nb.views.layers_view import Scale, layers_html, layers_text, scale_of
 from vista_nb.views.memory_view import memory_html, memory_text
 from vista_nb.views.panel import header_html
 from vista_nb.views.plan_view import Explanation, plan_html
-from vista_nb.views.report_view import key_sentences, report_html, reuse_line
+from vista_nb.views.report_view import key_sentences, report_html, reuse_line, reuse_lines
 from vista_nb.views.state import PanelState, apply_all
 from vista_nb.views.table_view import Table
 
@@ -255,7 +255,14 @@ def test_the_plan_marks_where_the_run_is() -> None:
 def test_reuse_is_said_in_one_line() -> None:
     """What, from which run, age, rows, bytes, seconds saved."""
     event = ev.LayerReused(layer="fc6", run="r1", rows=800, size=212_000_000, age_seconds=250, saved_seconds=21.0)
-    assert reuse_line(event) == "reused fc6 from run r1, 4 min ago: 800 images, 212 MB, 21.0 s saved"
+    assert reuse_line([event]) == "reused fc6 from run r1, 4 min ago: 800 images, 212 MB, 21.0 s saved"
+    others = (replace(event, layer="fc7", size=8_000_000, saved_seconds=22.0), replace(event, layer="fc8", run="r2"))
+    assert reuse_lines((event, *others)) == (
+        "reused fc6, fc7 from run r1, 4 min ago: 800 images, 220 MB, 22.0 s saved",
+        "reused fc8 from run r2, 4 min ago: 800 images, 212 MB, 21.0 s saved",
+    )
+    assert reuse_lines((event, *others), exact=False) == ("reused fc6, fc7, fc8 from the store",)
+    assert reuse_lines(()) == reuse_lines((), exact=False) == ()
 
 
 def test_the_short_text_prefers_the_verdict_on_pictures() -> None:

@@ -152,9 +152,7 @@ def _listing(text: str, files: Sequence[str], keys: Sequence[str]) -> ViewFiles:
     wanted = [_normal(key) for key in keys]
     paths = tuple(by_stem.get(key) for key in wanted)
     example = f"key {keys[0]!r} has no file; {_there(files, Path(text))}" if keys else ""
-    return ViewFiles(
-        paths, None, False, sum(p is not None for p in paths), len(by_stem.keys() - set(wanted)), example
-    )
+    return ViewFiles(paths, None, False, sum(p is not None for p in paths), len(by_stem.keys() - set(wanted)), example)
 
 
 def _normal(text: str) -> str:

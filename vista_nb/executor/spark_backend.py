@@ -181,9 +181,7 @@ class SparkBackend(DriverSide):
                 self._notes.append(f"{known.message}; tried again with batches of {self._physical.batch_size}")
         raise AssertionError("the ladder ends in a return or a raise")
 
-    def _pass(
-        self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan, progress: Progress
-    ) -> PassResult:
+    def _pass(self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan, progress: Progress) -> PassResult:
         cnn = self.workload.cnn
         task = InferenceTask(
             str(self._artifact(step).result()), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
@@ -309,5 +307,3 @@ class SparkBackend(DriverSide):
         self._persisted = [kept for kept in self._persisted if kept is not frame]
         with suppress(Exception):  # a stopped session has dropped it already
             frame.unpersist()
-
-

@@ -6,11 +6,11 @@ Reads versions, limits and folders; returns frozen checks. May touch: `java -ver
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from vista_nb.errors import VistaError
 from vista_nb.session.folders import cache_root
@@ -34,7 +34,7 @@ class Check:
 
 def checks() -> tuple[Check, ...]:
     """Python, Java, packages, memory, folders, in this order."""
-    return (_python(), _java(), *map(_package, _PACKAGES), _memory(), _folder("cache", str(cache_root())), _store())
+    return (_python(), _java(), *map(_package, _PACKAGES), _memory(), _folder("cache", cache_root()), _store())
 
 
 def _python() -> Check:
@@ -73,16 +73,16 @@ def _memory() -> Check:
     return Check("memory", enough, detail, "" if enough else "2 GB is the least that was tried")
 
 
-def _folder(name: str, path: str) -> Check:
+def _folder(name: str, folder: Path) -> Check:
     try:
-        os.makedirs(path, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            return Check(name, True, path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return Check(name, True, str(folder))
     except OSError as error:
-        return Check(name, False, f"{path}: {error.strerror}", "make the folder writable, or name another")
+        return Check(name, False, f"{folder}: {error.strerror}", "make the folder writable, or name another")
 
 
 def _store() -> Check:
     from vista_nb.store.files import store_root
 
-    return _folder("store", str(store_root()))
+    return _folder("store", store_root())

@@ -34,9 +34,8 @@ def acquire(plan: Plan, workload: Workload, say: Callable[[str], None]) -> Spark
         needed = plan.memory.user + plan.memory.core
         if _owned["heap"] >= needed:
             return ours
-        say(
-            f"restarting Spark: this plan needs {format_bytes(needed)} of heap, the JVM has {format_bytes(_owned['heap'])}"
-        )
+        has = format_bytes(_owned["heap"])
+        say(f"restarting Spark: this plan needs {format_bytes(needed)} of heap, the JVM has {has}")
         _stop_ours()
         return _start(plan, workload)
 

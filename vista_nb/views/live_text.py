@@ -24,7 +24,7 @@ _SILENT = ("release", "save", "train", "train_baselines")  # a score has a line 
 def line_of(event: ev.Event, state: PanelState) -> str | None:
     """The line for one event, None where it says nothing new; `state` is the state after it."""
     if isinstance(event, ev.LayerReused):
-        return reuse_line(event)
+        return reuse_line([event])
     if isinstance(event, ev.LayerScored) and event.score is not None:
         score = event.score
         interim = "" if event.final else f" (wave {event.wave} of {state.waves})"

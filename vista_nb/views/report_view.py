@@ -38,20 +38,29 @@ def report_html(sentences: Sequence[str]) -> str:
     return strong + (muted(" ".join(rest)) if rest else "")
 
 
-def reuse_line(reused: LayerReused) -> str:
-    """`reused fc6 from run r3, 4 min ago: 800 images, 212 MB, 21.0 s saved`."""
-    run = f" from run {reused.run}" if reused.run else ""
-    saved = f", {format_seconds(reused.saved_seconds)} saved" if reused.saved_seconds > 0 else ""
-    rows = count(reused.rows, "image")
-    age = format_age(reused.age_seconds)
-    return f"reused {reused.layer}{run}, {age} ago: {rows}, {format_bytes(reused.size)}{saved}"
+def reuse_line(reused: Sequence[LayerReused]) -> str:
+    """`reused fc6, fc7 from run r3, 4 min ago: 800 images, 212 MB, 21.0 s saved`, for layers of one run.
+
+    Layers of one pass share its cost, so the seconds saved are those of the dearest, not their sum.
+    """
+    first = reused[0]
+    layers = ", ".join(event.layer for event in reused)
+    run = f" from run {first.run}" if first.run else ""
+    seconds = max(event.saved_seconds for event in reused)
+    saved = f", {format_seconds(seconds)} saved" if seconds > 0 else ""
+    size = format_bytes(sum(event.size for event in reused))
+    age = format_age(max(event.age_seconds for event in reused))
+    return f"reused {layers}{run}, {age} ago: {count(first.rows, 'image')}, {size}{saved}"
 
 
 def reuse_lines(reused: Sequence[LayerReused], exact: bool = True) -> tuple[str, ...]:
-    """One line per layer; not `exact`: one line for all, without run, age and bytes."""
-    if exact:
-        return tuple(reuse_line(event) for event in reused)
-    return (f"reused {', '.join(event.layer for event in reused)} from the store",) if reused else ()
+    """One line per run they came from; not `exact`: one line for all, without run, age and bytes."""
+    if not exact:
+        return (f"reused {', '.join(event.layer for event in reused)} from the store",) if reused else ()
+    groups: dict[tuple[str, int], list[LayerReused]] = {}
+    for event in reused:
+        groups.setdefault((event.run, event.rows), []).append(event)
+    return tuple(reuse_line(group) for group in groups.values())
 
 
 def bad_image_line(outcome: RunOutcome) -> str:
