@@ -35,8 +35,8 @@ METHODS = {
     "serialized": "bytes of the inference artifact of the whole CNN (optimised graph and its weights)",
     "resident": "peak resident memory of a fresh process after batch 32 to the default layers, max 2x2",
     "gpu": "not measured: float32 weights + the two largest adjacent outputs of batch 32 + 450 MB CUDA context",
-    "start_seconds": "CPU time of a fresh process to the end of its first batch of 1 (imports, artifact, first call), one thread: "
-    "the least of two",
+    "start_seconds": "CPU time of a fresh process up to and with its first batch of 1 (imports, artifact, call), one "
+    "thread: the least of two",
     "plan_only": "AlexNet: FLOPs and parameters from shapes, seconds from FLOPs at ResNet50's measured rate",
 }
 

@@ -55,7 +55,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("lab")
     generate(folder / "catalogue", rows=500, seed=1)
     cells = [nbformat.v4.new_code_cell(text) for text in ("%load_ext vista_nb", CELL)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "panel.ipynb")
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, folder / "panel.ipynb")
     port = free_port()
     environment = {
         **{k: v for k, v in os.environ.items() if k not in ("VISTA_NB_UI", "CI")},

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,38 @@ def test_cancel_in_the_middle_of_inference(spark: Any, made: SparkMaker, tmp_pat
     while active_jobs(spark) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert active_jobs(spark) == 0
+
+
+def test_a_killed_worker_costs_a_retry_not_the_run(made: SparkMaker, tmp_path: Path) -> None:
+    """A worker gone as the kernel's memory killer leaves it: down the ladder, said in a note, the same answer."""
+    work = small(tmp_path, rows=120)
+    plan = make_plan(work, num_partitions=2, batch_size=4)
+    reference, _ = run_plan(plan, made(work, plan, store="calm"))
+    backend = made(work, replace(plan, ladder=(replace(plan.physical, batch_size=2),)), store="hit")
+    killed: list[int] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, BatchDone) and not killed:
+            killed.extend(kill_workers())
+
+    outcome = walk(backend.plan, backend, emit, backend.cancelled)
+    assert killed
+    assert [(s.layer, s.value) for s in outcome.scores] == [(s.layer, s.value) for s in reference.scores]
+    assert any("tried again with batches of 2" in note for note in outcome.notes)
+    assert outcome.inferred_images == 120
+
+
+def kill_workers() -> list[int]:
+    """SIGKILL for the Python workers below this process' JVM (the leaves: their parent is Spark's daemon)."""
+    import psutil
+
+    killed = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # a zombie of an earlier test
+            if "pyspark.daemon" in " ".join(process.cmdline()) and not process.children():
+                process.kill()
+                killed.append(process.pid)
+    return killed
 
 
 def test_the_kernel_never_imports_tensorflow() -> None:

@@ -32,7 +32,7 @@ def bind_cnn(spec: Spec, roster: Roster) -> Found[CNNFacts | None]:
     if cnn is None:
         return Found(None, (place(spec, "cnn", "VST120", f"unknown CNN `{name}`", did_you_mean(name, roster.names)),))
     if cnn.plan_only:
-        message = f"`{cnn.name}` can be planned, but not run yet"
+        message = f"`{cnn.name}` can be planned, but a run of it is not supported yet"
         return Found(cnn, not_yet=(place(spec, "cnn", "VST913", message, f"supported today: {runnable}"),))
     return Found(cnn)
 

@@ -23,8 +23,8 @@ class LayerFacts:
 
     shape: one image's output without the batch axis, (h, w, c) or (d,). flops: multiply-adds times two from the
     image to here. seconds: per image on one core, decoding left out, from the image to here (measured; estimated
-    from flops where plan-only). node: the Keras layer whose output this is. is_class: the logits of the class head,
-    absent from weights without a top.
+    from flops where plan-only). node: the Keras layer whose output this is. is_class: part of the class head
+    (the logits; VGG16's fc6 and fc7 below them too), absent from weights without a top.
     """
 
     name: str

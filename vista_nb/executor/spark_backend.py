@@ -83,13 +83,12 @@ class SparkBackend(DriverSide):
         if self.plan.logical.inference is not Inference.AFTER_JOIN:
             raise NotSupportedYet("VST934", "inference before the join comes later", "plan: {inference: after_join}")
         rows = super().join(step)
-        for infer in (s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images):
-            self._artifact(infer)
-        with self._stage(step_title(step)):
-            self._images = needed_images(self.session, self.rows, self.inputs.images, self._physical)
-            if "path" in self._images.columns:  # small; photo bytes are better read anew than kept twice
-                self._images = self._kept(self._images.persist())
-                self._images.count()
+        passes = [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
+        for later in passes:
+            self._artifact(later)
+        if passes:  # with everything stored no photo is looked at, and Spark has nothing to join
+            with self._stage(step_title(step)):
+                self._photos().count()
         return rows
 
     def infer(self, step: Infer, wave: Wave, progress: Progress) -> int:
@@ -206,12 +205,19 @@ class SparkBackend(DriverSide):
             )
         return self._artifacts[step.number]
 
+    def _photos(self) -> DataFrame:
+        """The photos of the joined records, joined in Spark once."""
+        if self._images is None:
+            self._images = needed_images(self.session, self.rows, self.inputs.images, self._physical)
+            if "path" in self._images.columns:  # small; photo bytes are better read anew than kept twice
+                self._images = self._kept(self._images.persist())
+        return self._images
+
     def _given(self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan) -> DataFrame:
         """What goes into the CNN: photos of this wave that the store lacks, or the raw layer below."""
         if step.start is not None:
             return self._raw[step.start].frame.where("error is null").select("digest", "tensors")
-        assert self._images is not None
-        photos = self._images.where(f"wave >= {wave.low!r} and wave < {wave.high!r}").drop("wave")
+        photos = self._photos().where(f"wave >= {wave.low!r} and wave < {wave.high!r}").drop("wave")
         if len(todo) < len(self.new_in(wave)):
             from pyspark.sql.functions import broadcast
 

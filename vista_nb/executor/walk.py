@@ -241,7 +241,7 @@ class _Walker:
             raise VistaRunError("VST511", f"{title} failed: {_first_line(error)}", _HINT, title) from error
 
 
-_HINT = "the whole traceback: %config Vista.short_errors = False, then run the cell again"
+_HINT = "the whole traceback: %config VistaMagic.short_errors = False, then run the cell again"
 
 
 def _first_line(error: Exception) -> str:

@@ -81,6 +81,10 @@ def _alive(session: Any) -> Any:
 
 
 def _users_session() -> Any:
+    """The session of the notebook's own Spark, whichever thread made it (`getActiveSession` is per thread)."""
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    return _alive(SparkSession.getActiveSession())
+    if SparkContext._active_spark_context is None:
+        return None
+    return _alive(SparkSession.builder.getOrCreate())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vista_nb.catalog.bind import bind
 from vista_nb.catalog.found import joined
@@ -121,7 +121,8 @@ def _with_data(
     namespace: Mapping[str, object],
     options: Options,
 ) -> Prepared:
-    system = _system(workload.spec.resources)
+    what_if = table is None or not workload.spec.images
+    system = _system(workload.spec.resources, what_if)
     if table is None or not workload.spec.images:
         statistics = _overridden(_what_if(workload), workload.spec.statistics)
         return Prepared(workload, Snapshot(workload, statistics, system), None, None, not_yet)
@@ -171,13 +172,15 @@ def _overridden(measured: WorkloadStatistics, given: StatisticsOverrides) -> Wor
     return replace(measured, **fields)
 
 
-def _system(given: Resources) -> SystemFacts:
-    """The machine as detected, with what the spec says in its place."""
+def _system(given: Resources, what_if: bool) -> SystemFacts:
+    """The machine as detected, with what the spec says in its place; the disk of another machine is unknown."""
     from vista_nb.executor.probe_machine import machine
 
     found = machine()
     said = {n: getattr(given, n) for n in ("memory", "cores", "nodes", "gpu_memory", "master")}
-    fields = {name: value for name, value in said.items() if value is not None}
+    fields: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if what_if or given.nodes or given.master:
+        fields["disk_free"] = None
     if given.memory is not None:
         fields["source"] = "spec"
     if (given.nodes or 1) > 1 and given.master is None:

@@ -33,10 +33,11 @@ __all__ = ["Run", "find_run", "refuse_unsupported"]
 _numbers = itertools.count(1)
 _results: dict[str, VistaResult] = {}
 _one_at_a_time = threading.Lock()
+_engines: list[Any] = []
 
 
 def refuse_unsupported(prepared: Prepared) -> None:
-    """A spec that can be planned but not run yet ends here, with everything that is missing named."""
+    """A spec that can only be planned ends here, with everything that is missing named."""
     if prepared.not_yet:
         raise unsupported(prepared.not_yet)
 
@@ -148,6 +149,7 @@ class Run:
     def attach(self, backend: Any) -> None:
         """The engine is there: cancelling reaches it from now on, also a cancel that came before."""
         self._backend = backend
+        _close_before(backend)
         if self._cancelled.is_set():
             backend.cancel()
 
@@ -166,6 +168,13 @@ class Run:
         from vista_nb.store.files import store_root
 
         return self.options.store_dir or store_root()
+
+
+def _close_before(backend: Any) -> None:
+    """The tables of the run before give their storage memory to this one; what it saved stays readable."""
+    if _engines:
+        _engines.pop().close()
+    _engines.append(backend)
 
 
 def _wrapped(error: BaseException) -> VistaRunError:

@@ -115,7 +115,9 @@ def prepare_artifact(
 def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:
     if cnn.plan_only:
         raise NotSupportedYet(
-            "VST941", f"{cnn.name} can be planned but not run yet", "use --explain, or another CNN (`%vista cnns`)"
+            "VST941",
+            f"{cnn.name} can be planned, but a run of it is not supported yet",
+            "use --explain, or another CNN (`%vista cnns`)",
         )
     if weights == "random":
         return ModelSource(cnn.builder, weights, None, "", seed)
