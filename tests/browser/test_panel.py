@@ -58,6 +58,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "panel.ipynb")
+    no_news(folder / "config")
     port = free_port()
     environment = {
         **{k: v for k, v in os.environ.items() if k not in ("VISTA_NB_UI", "CI")},
@@ -80,6 +81,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     finally:
         server.terminate()
         server.wait(20)
+
+
+def no_news(config: Path) -> None:
+    """JupyterLab's own question about news would lie over the page."""
+    settings = config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
 
 
 def wait_for(url: str) -> None:
@@ -110,7 +118,7 @@ def page(lab: tuple[str, Path]) -> Iterator[Any]:
 def shot(page: Any, name: str) -> None:
     folder = os.environ.get("VISTA_NB_SHOTS")
     if folder:
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        page.locator(".jp-Notebook").screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 @pytest.fixture(scope="module")

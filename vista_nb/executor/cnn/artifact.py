@@ -14,7 +14,7 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -27,9 +27,10 @@ from vista_nb.spec.model import Pooling
 
 __all__ = ["ArtifactMeta", "artifact_bytes", "artifact_key", "load", "load_each", "read_meta", "runtime", "save"]
 
-FORMAT = 2
+FORMAT = 3
 GRAPH_FILE, WEIGHTS_FILE, META_FILE = "graph.pb", "weights.bin", "meta.json"
-_LIFTED_VALUES = 1024  # smaller constants stay: shapes, axes, scalars
+_SMALL_VALUES = 1024  # smaller constants stay in the graph: scalars, biases
+_LARGE_VALUES = 8_000_000  # dense matrices such as VGG16's (no convolution is so large)
 _ALIGNMENT = 64
 
 
@@ -81,7 +82,12 @@ def save(model: Any, layers: Sequence[str], pooling: Pooling | None, key: str, f
     pooling None: raw tensors come out, else g_l's vectors.
     """
     frozen = _frozen(model, pooling)
-    graph, constants = _lifted(_optimised(frozen))
+    # the largest matrices first: no batch norm is folded into them, and Grappler copies every constant often
+    early, matrices = _lifted(frozen.graph.as_graph_def(), _LARGE_VALUES)
+    graph, others = _lifted(
+        _optimised(early, [t.name for t in (*frozen.inputs, *frozen.outputs)], matrices), _SMALL_VALUES
+    )
+    constants = {**matrices, **others}
     offsets, end = _layout(constants)
     meta = ArtifactMeta(
         key,
@@ -195,8 +201,8 @@ def _function(
     return infer
 
 
-def _lifted(definition: Any) -> tuple[Any, dict[str, Any]]:
-    """The graph with its large float32 constants as placeholders, and those constants as arrays by name."""
+def _lifted(definition: Any, least: int) -> tuple[Any, dict[str, Any]]:
+    """The graph with its float32 constants of `least` values or more as placeholders, and those as arrays by name."""
     import tensorflow as tf
 
     constants: dict[str, Any] = {}
@@ -205,7 +211,7 @@ def _lifted(definition: Any) -> tuple[Any, dict[str, Any]]:
         if value is None or value.dtype != tf.float32.as_datatype_enum:
             continue
         shape = [dimension.size for dimension in value.tensor_shape.dim]
-        if prod(shape) < _LIFTED_VALUES:
+        if prod(shape) < least:
             continue
         constants[node.name] = tf.make_ndarray(value)
         del node.attr["value"]
@@ -240,17 +246,20 @@ def _frozen(model: Any, pooling: Pooling | None) -> Any:
     return convert_variables_to_constants_v2(tf.function(forward).get_concrete_function(signature))
 
 
-def _optimised(frozen: Any) -> Any:
-    """The function's GraphDef after Grappler, with its inputs and outputs kept by name."""
+def _optimised(definition: Any, kept: Sequence[str], placeholders: Iterable[str]) -> Any:
+    """The graph after Grappler; the tensors `kept` and the placeholders keep their names."""
+    import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
     from tensorflow.python.grappler import tf_optimizer
     from tensorflow.python.training.saver import export_meta_graph
 
-    definition = frozen.graph.as_graph_def()
-    meta_graph = export_meta_graph(graph_def=definition, graph=frozen.graph)
-    kept = meta_graph_pb2.CollectionDef()
-    kept.node_list.value.extend(tensor.name for tensor in (*frozen.inputs, *frozen.outputs))
-    meta_graph.collection_def["train_op"].CopyFrom(kept)
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.graph_util.import_graph_def(definition, name="")
+    meta_graph = export_meta_graph(graph_def=definition, graph=graph)
+    ends = meta_graph_pb2.CollectionDef()
+    ends.node_list.value.extend([*kept, *(f"{name}:0" for name in placeholders)])
+    meta_graph.collection_def["train_op"].CopyFrom(ends)
     config = config_pb2.ConfigProto()
     config.graph_options.rewrite_options.min_graph_nodes = -1  # small graphs too
     config.graph_options.rewrite_options.meta_optimizer_iterations = config.graph_options.rewrite_options.TWO
