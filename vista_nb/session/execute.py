@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vista_nb.errors import VistaCancelled
 from vista_nb.outcome.events import RunStarted
+from vista_nb.outcome.scores import RunOutcome
 from vista_nb.plan.logical import Infer
 from vista_nb.session import jvm
 from vista_nb.session.folders import cache_root
@@ -44,8 +45,21 @@ def execute(run: Run) -> None:
             RunStarted(0, 1, 0.0, run.plan.layers, _to_infer(run), len(run.plan.logical.steps), run.plan.logical.waves)
         )
         peaks = after.enter_context(sampling(run.emit))
+        begin = run.clock
         outcome = walk(run.plan, backend, run.emit, run.cancelled, run.record)
-        run.record(replace(outcome, notes=(*run.workload.notes, *outcome.notes), peak_bytes=peaks.items()))
+        run.record(_of_the_whole_run(outcome, begin, run, peaks.items()))
+
+
+def _of_the_whole_run(outcome: RunOutcome, begin: float, run: Run, peaks: tuple[tuple[str, int], ...]) -> RunOutcome:
+    """The walk's clock starts when the engines are up; the user's started at the cell."""
+    steps = tuple((title, start + begin, end + begin) for title, start, end in outcome.timeline)
+    return replace(
+        outcome,
+        notes=(*run.workload.notes, *outcome.notes),
+        timeline=(("Start the engines", 0.0, begin), *steps),
+        seconds=run.clock,
+        peak_bytes=peaks,
+    )
 
 
 def _with_model(prepared: Prepared, run: Run) -> Prepared:

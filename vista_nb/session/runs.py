@@ -113,8 +113,13 @@ class Run:
             raise VistaRunError("VST501", "the run has no engine yet", "wait for it: result.wait()")
         return self._backend
 
+    @property
+    def clock(self) -> float:
+        """Seconds since the cell was submitted."""
+        return time.monotonic() - self._began
+
     def emit(self, event: Event) -> None:
-        self._events.put(replace(event, at=time.monotonic() - self._began))
+        self._events.put(replace(event, at=self.clock))
 
     def _work(self) -> None:
         with _one_at_a_time:
@@ -129,7 +134,7 @@ class Run:
             except BaseException as error:  # the thread must report whatever happened, or the cell waits for ever
                 self.status, self.error = self._ended_by(_wrapped(error))
         message = str(self.error) if self.error else ""
-        self.emit(RunFinished(status=self.status, seconds=time.monotonic() - self._began, message=message))
+        self.emit(RunFinished(status=self.status, seconds=self.clock, message=message))
         self._finished.set()
 
     def _ended_by(self, error: VistaError) -> tuple[str, BaseException]:

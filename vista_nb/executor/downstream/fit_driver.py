@@ -28,6 +28,7 @@ __all__ = ["fit_driver"]
 
 SPARK_ITERATIONS = 100  # pyspark.ml.classification.LogisticRegression's default
 SPARK_TOLERANCE = 1e-6
+_FLOPS_FOR_THREADS = 2_000_000_000  # of one pass over the train rows
 _KNOWN = frozenset({"regParam", "elasticNetParam", "maxIter", "tol", "fitIntercept", "standardization", "family"})
 _OF_THE_ENGINE = frozenset({"aggregationDepth", "maxBlockSizeInMB"})
 
@@ -122,7 +123,7 @@ def _fitted(
 
     parameters = _parameters(call, len(truth), seed)
     try:
-        with threadpool_limits(threads), warnings.catch_warnings(record=True) as caught:
+        with threadpool_limits(_useful_threads(scaled, truth, threads)), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             native = LogisticRegression(**parameters).fit(scaled, truth)
     except (TypeError, ValueError) as error:
@@ -131,6 +132,14 @@ def _fitted(
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
         return native, (f"{call} stopped after {int(np.max(native.n_iter_))} iterations without converging.",)
     return native, ()
+
+
+def _useful_threads(scaled: NDArray[np.float64], truth: NDArray[np.int32], threads: int) -> int:
+    """BLAS threads that pay. A pass over a small matrix ends before the threads have met: on two cores 1 897 x 1 322
+    with ten classes took 0.2 s with one thread and 1.9 s with two.
+    """
+    work = 2 * scaled.size * max(1, int(truth.max()))
+    return threads if work >= _FLOPS_FOR_THREADS else 1
 
 
 def _parameters(call: EstimatorCall, rows: int, seed: int) -> Mapping[str, Any]:
