@@ -5,6 +5,9 @@ One small catalogue, the bundled CNN, a store of the module's own; each test is 
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -226,6 +229,18 @@ def test_bad_specs_end_in_a_coded_error(shop: CataloguePaths, change: Any, error
         session.submit(spec_of(shop, **change))
     assert caught.value.code.startswith("VST")
     assert caught.value.hint
+
+
+def test_the_kernel_never_imports_tensorflow(shop: CataloguePaths, tmp_path: Path) -> None:
+    """A whole run with inference, in a process of its own: TensorFlow was only ever in workers and helpers."""
+    program = (
+        "import json, sys, vista_nb; "
+        f"result = vista_nb.run(json.loads({json.dumps(json.dumps(spec_of(shop)))}), store_dir=__import__('pathlib')"
+        f".Path({str(tmp_path)!r})); "
+        "print(result.outcome.inferred_images, 'tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.split() == ["160", "False", "False"], done.stderr[-2000:]
 
 
 def test_explain_plans_what_a_run_refuses() -> None:
