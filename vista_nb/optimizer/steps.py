@@ -3,6 +3,7 @@
 Reads the three logical decisions and what is reused; returns numbered steps. May touch: nothing.
 Paper: section 4.2.2 and Figure 5. Eager: one pass over all layers, then training. Staged: layer by layer from the
 raw tensors of the layer below, which are released once their last reader is done. Lazy: from the image every time.
+A stored raw cut takes the place of the image.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def _opening(plan: LogicalPlan, reuse: Reuse, baseline: bool) -> Iterator[Step]:
         yield Join(_N)
     if reuse.loaded:
         yield Load(_N, reuse.loaded)
+    if reuse.inferred and reuse.cut is not None:
+        yield Load(_N, (reuse.cut,), raw=True)
     if baseline:
         yield TrainBaselines(_N)
 
@@ -70,7 +73,7 @@ def _body(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[
 def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
     pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
     if reuse.inferred:
-        yield Infer(_N, None, reuse.inferred, pushed, reuse.images)
+        yield Infer(_N, reuse.cut, reuse.inferred, pushed, reuse.images)
         if not pushed:
             yield from (Pool(_N, name) for name in reuse.inferred)
         yield Save(_N, reuse.inferred)
@@ -86,11 +89,11 @@ def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) ->
     """Staged and lazy. A layer that is wholly stored is only trained; the chain of cuts passes it by."""
     pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
     staged = plan.materialization is Materialization.STAGED
-    below: str | None = None
+    below: str | None = None  # the raw layer that the last pass left
     for name in layers:
         inferred = name in reuse.inferred
         if inferred:
-            yield Infer(_N, below if staged else None, (name,), pushed, reuse.images)
+            yield Infer(_N, below if staged and below else reuse.cut, (name,), pushed, reuse.images)
             if not pushed:
                 yield Pool(_N, name)
             yield Save(_N, (name,))

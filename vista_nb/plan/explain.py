@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vista_nb.plan.candidate import Plan
+from vista_nb.plan.candidate import Candidate, Plan
 from vista_nb.plan.logical import (
     Infer,
     Join,
@@ -87,14 +87,17 @@ def _inputs(step: Step, steps: tuple[Step, ...]) -> tuple[int, ...]:
             return last(Join) or last(ScanImages)
         case TrainBaselines():
             return last(Join) or last(ScanStructured)
+        case Infer() if step.start:
+            return last(Infer, layer=step.start) or last(Load, layer=step.start)
         case Infer():
-            return last(Infer, layer=step.start) if step.start else (last(Join) or last(ScanImages))
+            return last(Join) or last(ScanImages)
         case Pool():
             return last(Infer, layer=step.layer)
         case Save():
             return tuple(n for name in step.layers for n in last(Pool, layer=name)) or last(Infer)
         case Train():
-            features = (*last(Load, layer=step.layer), *last(Save, layer=step.layer))
+            loads = (s.number for s in before if isinstance(s, Load) and not s.raw and step.layer in s.layers)
+            features = (*loads, *last(Save, layer=step.layer))
             join = last(Join)
             # joined after inference: the training reads the joined table, which holds the features
             return join if join and features and join > features[-1:] else features
@@ -117,7 +120,7 @@ def _operator(step: Step, plan: Plan) -> str:
         case Join():
             return f"Join[{plan.physical.join.upper()}]"
         case Load():
-            return f"Load {layer_span(step.layers)} from the store"
+            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from the store"
         case TrainBaselines():
             return "Train(M, tree) on T_str alone"
         case Infer():
@@ -159,7 +162,26 @@ def _physical(plan: Plan) -> Iterator[str]:
     chosen = plan.chosen
     if chosen is not None and chosen.seconds is not None and chosen.first_result_seconds is not None:
         first = f"first accuracy after {format_seconds(chosen.first_result_seconds)}"
-        yield f"predicted {format_seconds(chosen.seconds)}, {first}{_wave_words(plan)}"
+        yield f"predicted {format_seconds(chosen.seconds)}{_spread_words(chosen)}, {first}{_wave_words(plan)}"
+        yield _volume_words(chosen)
+
+
+def _spread_words(chosen: Candidate) -> str:
+    if chosen.seconds_low is None or chosen.seconds_high is None:
+        return ""
+    return f" ({format_seconds(chosen.seconds_low)} to {format_seconds(chosen.seconds_high)})"
+
+
+def _volume_words(chosen: Candidate) -> str:
+    """FLOPs, and bytes read, shuffled, materialized and spilled."""
+    named = (
+        ("read", chosen.bytes_read),
+        ("shuffled", chosen.bytes_shuffled),
+        ("materialized", chosen.bytes_materialized),
+        ("spilled", chosen.bytes_spilled),
+    )
+    words = [f"{name} {format_bytes(size)}" for name, size in named if size is not None]
+    return "   ".join([f"FLOPs {chosen.flops or 0:.3g}", *words])
 
 
 def _wave_words(plan: Plan) -> str:
@@ -183,7 +205,7 @@ def _regions(regions: MemoryRegions) -> str:
 def _others(plan: Plan) -> Iterator[str]:
     sentences = why_sentences(plan)
     if sentences:
-        yield f"other plans ({len(plan.candidates) - 1} looked at):"
+        yield f"other plans ({_count(max(plan.looked_at, len(plan.candidates)) - 1)} looked at):"
         yield from (f"  {sentence}" for sentence in sentences)
 
 

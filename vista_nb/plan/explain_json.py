@@ -81,4 +81,11 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "peak_bytes": candidate.peak_bytes,
         "flops": candidate.flops,
         "why": candidate.why,
+        "seconds_low": candidate.seconds_low,
+        "seconds_high": candidate.seconds_high,
+        "bytes_read": candidate.bytes_read,
+        "bytes_shuffled": candidate.bytes_shuffled,
+        "bytes_materialized": candidate.bytes_materialized,
+        "bytes_spilled": candidate.bytes_spilled,
+        "peak": None if candidate.peak is None else _memory(candidate.peak),
     }

@@ -68,9 +68,13 @@ class Join(Step):
 
 @dataclass(frozen=True)
 class Load(Step):
-    """Take `layers` (pooled features) from the store, for the images it holds."""
+    """Take `layers` (pooled features) from the store, for the images it holds.
+
+    raw: the raw tensors of one lower cut instead, which inference starts from in the place of images.
+    """
 
     layers: tuple[str, ...]
+    raw: bool = False
 
 
 @dataclass(frozen=True)
