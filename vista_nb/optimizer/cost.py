@@ -81,7 +81,8 @@ class Cost:
 class Work:
     """What every step of one option shares. speed: cores' worth of inference; cores: all of the used nodes.
 
-    batch: that calls are counted by. first_*: numbers of steps; the first layer's training bears the spill. beside: see `tensors.cuts_beside`.
+    batch: that calls are counted by. first_*: numbers of steps; the first layer's training bears the spill. beside:
+    see `tensors.cuts_beside`.
     """
 
     option: Option

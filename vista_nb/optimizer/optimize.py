@@ -28,9 +28,11 @@ from vista_nb.optimizer.waves import choose_waves, first_result_seconds
 from vista_nb.plan.candidate import Candidate, Plan
 from vista_nb.plan.logical import Infer
 from vista_nb.plan.titles import step_title
-from vista_nb.units import format_bytes
+from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["STAGES", "Planning", "optimize"]
+__all__ = ["STAGES", "Planning", "not_run_yet", "optimize"]
+
+_WORTH_SAYING = 0.05  # of the seconds; less is within any spread
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,20 @@ def optimize(
         state = stage(state)
     assert state.plan is not None
     return state.plan
+
+
+def not_run_yet(snapshot: Snapshot, plan: Plan) -> tuple[str, ...]:
+    """A note where a plan that this version cannot run would be faster than the one it was told to choose from."""
+    forced = snapshot.workload.spec.plan
+    if plan.chosen is None or plan.chosen.seconds is None or plan.profile == "sigmod2020":
+        return ()
+    if forced.materialization or forced.inference or forced.pooling:
+        return ()
+    best = optimize(snapshot).chosen
+    if best is None or best.seconds is None or best.seconds > (1 - _WORTH_SAYING) * plan.chosen.seconds:
+        return ()
+    start = f" from the stored {best.logical.start_layer}" if best.logical.start_layer else ""
+    return (f"{best.logical.name}{start} would take {format_seconds(best.seconds)}, but this version does not run it",)
 
 
 def enumerate_logical_plans(state: Planning) -> Planning:
