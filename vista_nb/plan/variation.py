@@ -50,14 +50,13 @@ def value_words(key: str, value: int) -> str:
 
 def plan_words(plan: Plan, varied: str) -> str:
     """The decisions of the chosen plan, in few words; how many nodes only where some are left or others vary."""
-    start = f", from {plan.logical.start_layer}" if plan.logical.start_layer else ""
     if plan.chosen is None:
-        return plan.logical.name + start
+        return plan.logical.name
     words = candidate_words(plan.chosen)
     count = plan.physical.nodes
     if plan.nodes == 1 or (varied == "nodes" and count == plan.nodes):
         words = words.replace(f", {count} node{'s' if count > 1 else ''}", "")
-    return words + start
+    return words
 
 
 def variation_text(variation: Variation) -> str:
