@@ -28,7 +28,7 @@ from vista_nb.plan.waves import wave_bounds
 from vista_nb.plan.why import why_sentences
 from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["explain"]
+__all__ = ["explain", "prediction_lines"]
 
 _WIDTH = 72
 
@@ -159,11 +159,17 @@ def _physical(plan: Plan) -> Iterator[str]:
     threads = f"{p.threads_per_task} thread{'s' if p.threads_per_task > 1 else ''}"
     rest = f"num_partitions {p.num_partitions}   batch {p.batch_size}   join {p.join}   {p.persistence}"
     yield f"cpu {p.cpu} x {threads}{nodes}   {rest}   training {p.training}"
+    yield from prediction_lines(plan)
+
+
+def prediction_lines(plan: Plan) -> tuple[str, ...]:
+    """Predicted seconds with their spread, then FLOPs and bytes; nothing where no time is predicted."""
     chosen = plan.chosen
-    if chosen is not None and chosen.seconds is not None and chosen.first_result_seconds is not None:
-        first = f"first accuracy after {format_seconds(chosen.first_result_seconds)}"
-        yield f"predicted {format_seconds(chosen.seconds)}{_spread_words(chosen)}, {first}{_wave_words(plan)}"
-        yield _volume_words(chosen)
+    if chosen is None or chosen.seconds is None or chosen.first_result_seconds is None:
+        return ()
+    first = f"first accuracy after {format_seconds(chosen.first_result_seconds)}"
+    total = f"predicted {format_seconds(chosen.seconds)}{_spread_words(chosen)}"
+    return f"{total}, {first}{_wave_words(plan)}", _volume_words(chosen)
 
 
 def _spread_words(chosen: Candidate) -> str:
