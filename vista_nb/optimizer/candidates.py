@@ -8,7 +8,7 @@ layers to start from, nodes, batch and training site. `search` walks the physica
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from vista_nb.catalog.estimators import training_sites
@@ -96,6 +96,11 @@ class PhysicalSpace:
     joins: tuple[JoinOperator, ...]
     formats: tuple[Persistence, ...]
     sites: tuple[TrainingSite, ...]
+
+    @property
+    def thriftiest(self) -> PhysicalSpace:
+        """The part that needs least memory for each cpu: every need falls with nodes, and grows with the batch."""
+        return replace(self, nodes=(max(self.nodes),), batches=(min(self.batches),))
 
     @property
     def points(self) -> int:

@@ -64,7 +64,7 @@ def _nearness(admission: Admission) -> tuple[bool, int]:
 
 def _needs(plans: Sequence[Outline], facts: Facts) -> dict[int, int]:
     """The least free bytes at which some point with this cpu fits; without those that no memory cures."""
-    space = physical_space(facts.snapshot)
+    space = physical_space(facts.snapshot).thriftiest
     needs: dict[int, int] = {}
     for outline in plans:
         for point in points(outline, facts, space):

@@ -55,7 +55,7 @@ def search(facts: Facts, plans: Sequence[Outline]) -> Found:
 
 def fits(facts: Facts, plans: Sequence[Outline]) -> bool:
     """Whether any point of the space fits."""
-    space, free = physical_space(facts.snapshot), free_bytes(facts.snapshot.system.memory)
+    space, free = physical_space(facts.snapshot).thriftiest, free_bytes(facts.snapshot.system.memory)
     return any(point.curable and point.need <= free for outline in plans for point in points(outline, facts, space))
 
 
