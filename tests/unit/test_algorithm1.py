@@ -129,7 +129,8 @@ def test_plan_is_staged_from_images() -> None:
     plan = optimize(snapshot(RESNET50, profile="sigmod2020"))
     passes = [step for step in plan.logical.steps if isinstance(step, Infer)]
     assert [(p.start, p.layers, p.pooled) for p in passes][:2] == [
-        (None, ("conv4_6",), False), ("conv4_6", ("conv5_1",), False),
+        (None, ("conv4_6",), False),
+        ("conv4_6", ("conv5_1",), False),
     ]
     assert not any(isinstance(step, Load) for step in plan.logical.steps)
     assert [step.layer for step in plan.logical.steps if isinstance(step, Train)] == list(plan.layers)

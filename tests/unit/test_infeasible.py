@@ -145,9 +145,12 @@ def test_gpu_memory_limits_the_workers() -> None:
     assert "gpu_memory" in error.constraint
     assert error.smallest_memory is None
     larger_model = replace(data, model_gpu=5 * GB)
-    assert optimize(
-        snapshot(RESNET50, larger_model, replace(LAPTOP, cores=8, memory=64 * GB, gpu_memory=9 * GB))
-    ).physical.cpu == 1
+    assert (
+        optimize(
+            snapshot(RESNET50, larger_model, replace(LAPTOP, cores=8, memory=64 * GB, gpu_memory=9 * GB))
+        ).physical.cpu
+        == 1
+    )
 
 
 def test_deep_model_lives_in_dl_memory() -> None:

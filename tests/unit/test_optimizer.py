@@ -63,7 +63,11 @@ def stored(layer: str, rows: int) -> StoredLayer:
 def test_stages_read_as_the_design() -> None:
     """The tuple of stages is the table of contents of the optimizer."""
     assert [stage.__name__ for stage in STAGES] == [
-        "enumerate_logical_plans", "prune_physical_plans", "admit_by_memory", "rank_by_cost", "spread_over_waves",
+        "enumerate_logical_plans",
+        "prune_physical_plans",
+        "admit_by_memory",
+        "rank_by_cost",
+        "spread_over_waves",
         "assemble",
     ]
 
@@ -74,7 +78,13 @@ def test_eager_pushed_down_wins_on_a_laptop() -> None:
     assert plan.logical.name == "eager, inference after join, pooling pushed down"
     assert (plan.physical.cpu, plan.physical.threads_per_task) == (2, 1)
     assert kinds(plan.logical.steps) == [
-        "scan_structured", "scan_images", "join", "train_baselines", "infer", "save", *["train"] * 4,
+        "scan_structured",
+        "scan_images",
+        "join",
+        "train_baselines",
+        "infer",
+        "save",
+        *["train"] * 4,
     ]
     infer = plan.logical.steps[4]
     assert infer == Infer(5, None, plan.layers, True, 2000)
@@ -120,7 +130,9 @@ def test_resnet50_does_not_fit_into_2_gb_and_the_error_helps() -> None:
     assert 1_500 * MB < error.smallest_memory < 3 * GB
     assert error.hint
     assert infeasible_json(error) == {
-        "error": error.message, "constraint": error.constraint, "smallest_memory": error.smallest_memory,
+        "error": error.message,
+        "constraint": error.constraint,
+        "smallest_memory": error.smallest_memory,
     }
 
 
@@ -200,7 +212,14 @@ def test_reuse_of_all_layers_runs_no_cnn() -> None:
     layers = tuple(stored(name, 2000) for name in ("block3", "block4", "block5"))
     plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=layers, missing=0))
     assert kinds(plan.logical.steps) == [
-        "scan_structured", "scan_images", "join", "load", "train_baselines", "train", "train", "train",
+        "scan_structured",
+        "scan_images",
+        "join",
+        "load",
+        "train_baselines",
+        "train",
+        "train",
+        "train",
     ]
     assert plan.memory.dl_execution == 0
     assert plan.logical.waves == 1
@@ -213,7 +232,8 @@ def test_reuse_infers_only_missing_images_and_layers() -> None:
     layers = (stored("block3", 2000), stored("block4", 1960))
     plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=layers, missing=2000))
     assert [s for s in plan.logical.steps if isinstance(s, Load | Infer)] == [
-        Load(4, ("block3", "block4")), Infer(6, None, ("block4", "block5"), True, 2000),
+        Load(4, ("block3", "block4")),
+        Infer(6, None, ("block4", "block5"), True, 2000),
     ]
     few = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=(*layers, stored("block5", 1960)), missing=40))
     assert [s.images for s in few.logical.steps if isinstance(s, Infer)] == [40]
@@ -233,7 +253,8 @@ def test_staged_chain_passes_over_stored_layers() -> None:
     """A layer that is wholly stored is trained, and the next cut starts below it."""
     plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=(stored("block4", 2000),), materialization="staged"))
     assert [(s.start, s.layers) for s in plan.logical.steps if isinstance(s, Infer)] == [
-        (None, ("block3",)), ("block3", ("block5",)),
+        (None, ("block3",)),
+        ("block3", ("block5",)),
     ]
     assert [s.layer for s in plan.logical.steps if isinstance(s, Train)] == ["block3", "block4", "block5"]
 

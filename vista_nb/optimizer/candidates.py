@@ -198,9 +198,7 @@ def physical_plan(
     )
 
 
-def enumerate_options(
-    facts: Facts, space: Space = EVERYTHING, *, every_node_count: bool = False
-) -> Iterator[Option]:
+def enumerate_options(facts: Facts, space: Space = EVERYTHING, *, every_node_count: bool = False) -> Iterator[Option]:
     """The whole cross product, one by one: what the pruned search must agree with."""
     snapshot = facts.snapshot
     free = physical_space(snapshot, every_node_count=every_node_count)

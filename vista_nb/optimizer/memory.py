@@ -148,9 +148,7 @@ def driver_bytes(facts: Facts, t_str: int, join: JoinOperator, site: TrainingSit
     return DRIVER_BASE + collected + (t_str if join is JoinOperator.BROADCAST else 0)
 
 
-def live_bytes(
-    facts: Facts, logical: LogicalPlan, s_double: int, persistence: Persistence, site: TrainingSite
-) -> int:
+def live_bytes(facts: Facts, logical: LogicalPlan, s_double: int, persistence: Persistence, site: TrainingSite) -> int:
     """s_double as stored (with the raw cuts that pushed-down staged passes hand on), and the blocks in doubles that
     pyspark.ml caches while it trains.
     """

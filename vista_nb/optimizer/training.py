@@ -16,9 +16,7 @@ _USUAL_PASSES = 40
 _BASELINE_PASSES = 5  # levels of the tree that is fitted beside the user's own model
 
 
-def training_seconds(
-    facts: Facts, family: str, width: int, fraction: float, site: TrainingSite, nodes: int
-) -> float:
+def training_seconds(facts: Facts, family: str, width: int, fraction: float, site: TrainingSite, nodes: int) -> float:
     """Seconds of one warm fit and its scoring on `fraction` of the train rows."""
     rates, cores = facts.rates, facts.snapshot.system.cores
     rows, passes = facts.train_rows * fraction, _passes(facts, family)

@@ -46,9 +46,7 @@ def measured_peaks(sampled: MemorySampled | None) -> tuple[tuple[str, int], ...]
     return tuple((group, count) for group, count in pairs if count)
 
 
-def memory_html(
-    memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None, *, who: str = "one worker"
-) -> str:
+def memory_html(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None, *, who: str = "one worker") -> str:
     """The bar and its legend. `limit` in bytes is what the machine allows, `memory.total` unless given."""
     limit = limit or memory.total
     head = f"{who}: {format_bytes(memory.total)} planned, limit {format_bytes(limit)}"
