@@ -1,14 +1,14 @@
-"""Which points of the space are worth a closer look: the best of every logical plan and worker count.
+"""Which points of the space are worth a closer look: the best of every logical plan, and what the winner beat.
 
 Reads facts and outlines; returns options and how many points there were. May touch: nothing. DESIGN.md section 7.
-A point is dropped when another of the same logical plan and cpu is faster, or as fast with a smaller peak, and fits;
-tests/unit/test_search.py holds that pricing every option one by one finds nothing better.
+A point is dropped when another of the same logical plan is faster, or as fast with a smaller peak, and fits;
+tests/properties/test_planning.py holds that pricing every option one by one finds nothing better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vista_nb.optimizer.candidates import Option, Outline, PhysicalSpace, physical_plan, physical_space
 from vista_nb.optimizer.facts import Facts
@@ -18,13 +18,14 @@ from vista_nb.optimizer.ranking import preference
 __all__ = ["Found", "fits", "search"]
 
 
+Rank = tuple[float, ...]
 _TIE = 0.002  # seconds are compared in whole milliseconds: what is no more than that slower may still be as fast
 
 
 @dataclass(frozen=True)
 class Found:
-    """options: per logical plan and cpu the best point that fits, else the one that misses least; then the best
-    point of all with each decision made otherwise. looked_at: how many points were weighed.
+    """options: per logical plan the best point that fits, else the one that misses least; of the best of them also
+    the best point of each cpu, and itself with each decision made otherwise. looked_at: points weighed.
     """
 
     options: tuple[Option, ...]
@@ -35,22 +36,29 @@ def search(facts: Facts, plans: Sequence[Outline]) -> Found:
     """Weigh every point, keep few."""
     space = physical_space(facts.snapshot)
     free = free_bytes(facts.snapshot.system.memory)
-    kept: dict[tuple[int, int], tuple[tuple[float, ...], Point]] = {}
-    for number, outline in enumerate(plans):
-        beaten: dict[int, float] = {}
-        for point in points(outline, facts, space, beaten):
-            key = number, point.cpu
-            before = kept.get(key)
-            rank = _rank(point, free, None if before is None else before[0])
-            if rank is not None:
-                kept[key] = rank, point
-                if rank[0] == 0:
-                    beaten[point.cpu] = point.seconds + _TIE
-    best = min(kept.values(), key=lambda pair: (pair[0], _logical_rank(pair[1])))[1]
-    chosen = [point for _, point in kept.values()]
-    chosen += (point for point in _neighbours(best, facts, space) if point not in chosen)
+    kept = [_best(outline, facts, space, free) for outline in plans]
+    best = min(kept, key=lambda pair: (pair[0][:3], _logical_rank(pair[1]), pair[0]))[1]
+    chosen = [point for _, point in kept]
+    others = [_best(best.outline, facts, replace(space, cpus=(cpu,)), free)[1] for cpu in space.cpus]
+    for point in (*others, *_neighbours(best, facts, space)):
+        if point not in chosen:
+            chosen.append(point)
     options = tuple(_option(point, facts) for point in chosen)
     return Found(options, len(plans) * space.points)
+
+
+def _best(outline: Outline, facts: Facts, space: PhysicalSpace, free: int) -> tuple[Rank, Point]:
+    """The best point of one logical plan, with its rank."""
+    found: tuple[Rank, Point] | None = None
+    beaten: dict[int, float] = {}
+    for point in points(outline, facts, space, beaten):
+        rank = _rank(point, free, None if found is None else found[0])
+        if rank is not None:
+            found = rank, point
+            if rank[0] == 0:
+                beaten.update(dict.fromkeys(space.cpus, point.seconds + _TIE))
+    assert found is not None  # no decision is left without a value
+    return found
 
 
 def fits(facts: Facts, plans: Sequence[Outline]) -> bool:
@@ -59,22 +67,22 @@ def fits(facts: Facts, plans: Sequence[Outline]) -> bool:
     return any(point.curable and point.need <= free for outline in plans for point in points(outline, facts, space))
 
 
-def _rank(point: Point, free: int, best: tuple[float, ...] | None) -> tuple[float, ...] | None:
+def _rank(point: Point, free: int, best: Rank | None) -> Rank | None:
     """Sort key of the point, or None where it is no better than `best`: feasible first, seconds, peak, preferences."""
     seconds = round(point.seconds, 3)
     if point.curable and point.need <= free:
         if best is not None and (0, seconds, point.peak) > best[:3]:
             return None
-        rank: tuple[float, ...] = (0, seconds, point.peak, *_preferences(point))
+        rank: Rank = (0, seconds, point.peak, *_preferences(point))
     else:
         # nothing fits yet: what misses least, memory before what no memory cures
         rank = (1 if point.curable else 2, point.need, seconds, *_preferences(point))
     return rank if best is None or rank < best else None
 
 
-def _preferences(point: Point) -> tuple[float, ...]:
+def _preferences(point: Point) -> Rank:
     choices = (preference(point.join), preference(point.persistence), preference(point.site))
-    return (*choices, point.batch, point.nodes)
+    return (*choices, point.cpu, point.batch, point.nodes)
 
 
 def _logical_rank(point: Point) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from vista_nb.plan.candidate import Candidate, Plan
 from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["candidate_words", "difference_words", "runners_up", "why_sentences"]
+__all__ = ["candidate_words", "difference_words", "runners_up", "why_sentence", "why_sentences"]
 
 _DECISIONS: tuple[tuple[str, Callable[[Candidate], Any]], ...] = (
     ("materialization", lambda c: c.logical.materialization),
@@ -60,10 +60,11 @@ def difference_words(candidate: Candidate, chosen: Candidate) -> str:
 
 def why_sentences(plan: Plan, most: int = 12) -> tuple[str, ...]:
     """One line per runner-up: what it does otherwise, what it was predicted to take, why it lost."""
-    return tuple(_sentence(candidate, plan.chosen or candidate) for candidate in runners_up(plan, most))
+    return tuple(why_sentence(candidate, plan.chosen or candidate) for candidate in runners_up(plan, most))
 
 
-def _sentence(candidate: Candidate, chosen: Candidate) -> str:
+def why_sentence(candidate: Candidate, chosen: Candidate) -> str:
+    """What this candidate does otherwise than the chosen one, and why it lost."""
     words = difference_words(candidate, chosen)
     if not candidate.feasible:
         return f"{words}: does not fit; it needs {candidate.why}"
