@@ -46,6 +46,14 @@ def _pooled(layer: str, rows: int) -> StoredLayer:
     return StoredLayer(layer, f"pooled-{layer}", rows, rows * 1000)
 
 
+def _wide_pair() -> Snapshot:
+    """MobileNetV2's block_13 and out, flattened, on a machine that cannot hold both tables of raw tensors."""
+    system = SystemFacts(memory=6 * GB, cores=1, disk_free=80 * GB, master="cluster")
+    given = snapshot(MOBILENETV2, WorkloadStatistics(190_000, 10, 10_000), system, pool=Pooling.NONE)
+    wide = (MOBILENETV2.layers[1], MOBILENETV2.layers[3])
+    return replace(given, workload=replace(given.workload, layers=wide))
+
+
 def _papers_six() -> dict[str, Snapshot]:
     found = {}
     for net in (ALEXNET, VGG16, RESNET50):
@@ -93,6 +101,7 @@ WORKLOADS: dict[str, Snapshot] = {
     "default_some_layers_stored": snapshot(
         VISTANET, BINDER_DATA, BINDER, stored=(_pooled("block3", 600), _pooled("block4", 560))
     ),
+    "default_flattened_via_a_narrow_layer": _wide_pair(),
     "default_forced_lazy": snapshot(RESNET50, LAPTOP_DATA, LAPTOP, materialization="lazy"),
     "default_forced_before_join": snapshot(
         RESNET50, LAPTOP_DATA, LAPTOP, materialization="staged", inference="before_join", pooling="pulled_up"

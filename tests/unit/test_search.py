@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 from planning_fixtures import FOODS_ENCODED, LAPTOP, MOBILENETV2, RESNET50, VGG16, VISTANET, snapshot
 
-from vista_nb.catalog.roster import CNNFacts
+from vista_nb.catalog.roster import CNNFacts, LayerFacts
 from vista_nb.catalog.snapshot import StoredLayer
 from vista_nb.catalog.statistics import SystemFacts, WorkloadStatistics
 from vista_nb.optimizer.candidates import RUNNABLE
 from vista_nb.optimizer.optimize import optimize
 from vista_nb.optimizer.rates import DEFAULT
 from vista_nb.plan.candidate import Candidate, Plan
+from vista_nb.plan.logical import Infer, Release, Train
 from vista_nb.spec.model import Pooling
 from vista_nb.units import GB, MB
 
@@ -62,6 +63,27 @@ def test_an_incomplete_or_higher_raw_layer_is_no_start() -> None:
         stored = (StoredLayer(layer, "raw", rows, 10**9, pooled=False),)
         plan = optimize(snapshot(RESNET50, data, LAPTOP, stored=stored))
         assert {c.logical.start_layer for c in plan.candidates} == {None}
+
+
+def test_fewer_layers_may_pass_through_the_one_left_out() -> None:
+    """block_13 and out are wide, block_16 between them is narrow: leaving it out of L must not cost its narrowness."""
+    system = SystemFacts(memory=6 * GB, cores=1, disk_free=80 * GB, master="spark://head:7077")
+    given = snapshot(MOBILENETV2, WorkloadStatistics(193_366, 10, 10_000), system, pool=Pooling.NONE)
+    low, narrow, high = MOBILENETV2.layers[1:]
+
+    def plan_of(*layers: LayerFacts) -> Plan:
+        return optimize(replace(given, workload=replace(given.workload, layers=layers)))
+
+    fewer, more = plan_of(low, high), plan_of(low, narrow, high)
+    assert fewer.logical.via == (narrow.name,)
+    assert seconds(fewer) < seconds(more)
+    assert fewer.sizes.s_double == more.sizes.s_double
+    passes = [(s.start, s.layers) for s in fewer.logical.steps if isinstance(s, Infer)]
+    assert passes == [(None, (low.name,)), (low.name, (narrow.name,)), (narrow.name, (high.name,))]
+    assert [s.layer for s in fewer.logical.steps if isinstance(s, Train)] == [low.name, high.name]
+    assert [s.layer for s in fewer.logical.steps if isinstance(s, Release)] == [low.name, narrow.name, high.name]
+    unlimited = replace(given, system=replace(system, disk_free=None))
+    assert {c.logical.via for c in optimize(unlimited, space=RUNNABLE).candidates} == {()}
 
 
 def test_many_nodes_and_rows_leave_few_candidates() -> None:

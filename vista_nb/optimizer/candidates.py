@@ -16,6 +16,7 @@ from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.facts import Facts
 from vista_nb.optimizer.reuse import starts
 from vista_nb.optimizer.steps import logical_plan
+from vista_nb.optimizer.stopovers import stopovers
 from vista_nb.optimizer.tables import plan_sizes
 from vista_nb.plan.logical import Inference, LogicalPlan, Materialization, PoolingPlace
 from vista_nb.plan.memory import Sizes
@@ -47,13 +48,17 @@ Shape = tuple[Materialization, Inference, PoolingPlace]
 
 @dataclass(frozen=True)
 class Space:
-    """The logical plans to weigh. from_cuts: whether a plan may start from a stored raw layer."""
+    """The logical plans to weigh. from_cuts: whether a plan may start from a stored raw layer.
+
+    stopovers: whether a staged plan may pass through untrained layers.
+    """
 
     shapes: tuple[Shape, ...]
     from_cuts: bool = False
+    stopovers: bool = False
 
 
-EVERYTHING = Space(tuple(product(Materialization, Inference, PoolingPlace)), from_cuts=True)
+EVERYTHING = Space(tuple(product(Materialization, Inference, PoolingPlace)), from_cuts=True, stopovers=True)
 """All twelve shapes, from images and from every stored raw layer: what a what-if plans over."""
 
 RUNNABLE = Space(
@@ -141,9 +146,12 @@ def outlines(facts: Facts, space: Space = EVERYTHING) -> tuple[Outline, ...]:
     names, baseline = snapshot.workload.layer_names, snapshot.workload.spec.baseline
     found = []
     for shape in logical_shapes(snapshot, space):
-        sizes = plan_sizes(snapshot, *shape, count_encoded_images=True)
+        staged = space.stopovers and shape[0] is Materialization.STAGED
         for reuse in starts(snapshot, facts.reuse, from_cuts=space.from_cuts):
-            found.append(Outline(logical_plan(*shape, names, reuse, baseline=baseline), sizes))
+            for stops in stopovers(facts, reuse) if staged else ((),):
+                logical = logical_plan(*shape, names, reuse, baseline=baseline, stops=stops)
+                sizes = plan_sizes(snapshot, *shape, count_encoded_images=True, via=logical.via)
+                found.append(Outline(logical, sizes))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ pushed down a staged pass must still hand on the raw tensor that the next pass s
 from __future__ import annotations
 
 from vista_nb.optimizer.facts import Facts
-from vista_nb.plan.logical import Infer, LogicalPlan
+from vista_nb.plan.logical import Infer, LogicalPlan, PoolingPlace
 
 __all__ = ["cuts_beside", "received_bytes", "sent_bytes"]
 
@@ -15,10 +15,12 @@ _FLOAT = 4
 
 
 def cuts_beside(logical: LogicalPlan) -> tuple[str, ...]:
-    """Raw layers that travel beside pooled outputs, because a later pass starts from them; low to high."""
+    """Raw layers that a plan with pushed-down pooling hands on, because a later pass starts from them; low to high."""
+    if logical.pooling is not PoolingPlace.PUSHED_DOWN:
+        return ()
     passes = [step for step in logical.steps if isinstance(step, Infer)]
     wanted = {step.start for step in passes}
-    return tuple(name for step in passes if step.pooled for name in step.layers if name in wanted)
+    return tuple(dict.fromkeys(name for step in passes for name in step.layers if name in wanted))
 
 
 def received_bytes(step: Infer, facts: Facts) -> float:
@@ -31,5 +33,5 @@ def sent_bytes(step: Infer, beside: tuple[str, ...], facts: Facts) -> float:
     """Bytes per image out of the worker: its outputs, and the cuts of `cuts_beside` among them once more, raw."""
     lengths = facts.pooled if step.pooled else facts.raw
     values = sum(lengths[name] for name in step.layers)
-    values += sum(facts.raw[name] for name in step.layers if name in beside)
+    values += sum(facts.raw[name] for name in step.layers if name in beside) if step.pooled else 0
     return _FLOAT * values / facts.snapshot.statistics.views

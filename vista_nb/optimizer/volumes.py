@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vista_nb.catalog.sizes import layer_table
 from vista_nb.optimizer.candidates import Option
 from vista_nb.optimizer.cost import shuffled_bytes
 from vista_nb.optimizer.facts import Facts
@@ -65,6 +66,7 @@ def _materialized(option: Option, facts: Facts) -> int:
     else:
         outside = sizes.t_str if logical.inference is Inference.BEFORE_JOIN else 0
         kept = sum(size - outside for _, size in sizes.t_i)
+        kept += sum(layer_table(facts.snapshot.statistics.rows, facts.raw[name], 0) for name in logical.via)
     if option.physical.persistence is Persistence.SERIALIZED:
         kept = kept * facts.rates.serialized_percent // 100
     saves = (step.layers for step in logical.steps if isinstance(step, Save))

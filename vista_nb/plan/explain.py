@@ -42,7 +42,8 @@ def explain(plan: Plan) -> str:
 def _head(plan: Plan) -> Iterator[str]:
     yield f"FeatureTransfer {plan.cnn}, L = {{{', '.join(plan.layers)}}}, M = {plan.model}"
     waves = "1 wave" if plan.logical.waves == 1 else f"{plan.logical.waves} waves"
-    yield f"plan: {plan.logical.name}, {waves}   [profile {plan.profile}]"
+    via = f", via {', '.join(plan.logical.via)}" if plan.logical.via else ""
+    yield f"plan: {plan.logical.name}, {waves}{via}   [profile {plan.profile}]"
     inferred = max((step.images for step in plan.logical.steps if isinstance(step, Infer)), default=0)
     images = f"{_count(plan.images)} images, {_count(inferred)} through the CNN"
     yield f"{_count(plan.rows)} rows, {images}, pool {plan.pool}"

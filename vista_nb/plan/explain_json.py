@@ -44,13 +44,14 @@ def infeasible_json(error: NoFeasiblePlan) -> dict[str, Any]:
 
 
 def _logical(logical: LogicalPlan) -> dict[str, Any]:
-    return {
+    found: dict[str, Any] = {
         "materialization": logical.materialization.value,
         "inference": logical.inference.value,
         "pooling": logical.pooling.value,
         "start_layer": logical.start_layer,
         "waves": logical.waves,
     }
+    return found | ({"via": list(logical.via)} if logical.via else {})
 
 
 def _physical(physical: PhysicalPlan) -> dict[str, Any]:

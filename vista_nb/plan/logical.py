@@ -128,7 +128,8 @@ class Release(Step):
 class LogicalPlan:
     """The decisions of section 4.2.2. start_layer None means from images. steps: in execution order.
 
-    waves: rows come in this many growing samples (about 10 %, 30 %, 100 % for 3; 30 %, 100 % for 2).
+    waves: rows come in this many growing samples (about 10 %, 30 %, 100 % for 3; 30 %, 100 % for 2). via: untrained
+    layers that a staged plan passes through, low to high.
     """
 
     materialization: Materialization
@@ -137,6 +138,7 @@ class LogicalPlan:
     start_layer: str | None = None
     waves: int = 1
     steps: tuple[Step, ...] = ()
+    via: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

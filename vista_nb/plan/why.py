@@ -19,6 +19,7 @@ _DECISIONS: tuple[tuple[str, Callable[[Candidate], Any]], ...] = (
     ("inference", lambda c: c.logical.inference),
     ("pooling", lambda c: c.logical.pooling),
     ("start_layer", lambda c: c.logical.start_layer),
+    ("via", lambda c: c.logical.via),
     ("cpu", lambda c: c.physical.cpu),
     ("nodes", lambda c: c.physical.nodes),
     ("training", lambda c: c.physical.training),
@@ -76,6 +77,7 @@ def why_sentence(candidate: Candidate, chosen: Candidate) -> str:
 def _logical_words(candidate: Candidate) -> str:
     logical = candidate.logical
     start = f", from {logical.start_layer}" if logical.start_layer else ""
+    start += f", via {', '.join(logical.via)}" if logical.via else ""
     return f"{logical.materialization}, {logical.inference}, {logical.pooling}".replace("_", " ") + start
 
 
