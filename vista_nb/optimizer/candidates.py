@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from vista_nb.catalog.bind_not_yet import RUNNABLE_PLANS
 from vista_nb.catalog.estimators import training_sites
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.facts import Facts
@@ -62,10 +63,7 @@ EVERYTHING = Space(tuple(product(Materialization, Inference, PoolingPlace)), fro
 """All twelve shapes, from images and from every stored raw layer: what a what-if plans over."""
 
 RUNNABLE = Space(
-    (
-        (Materialization.EAGER, Inference.AFTER_JOIN, PoolingPlace.PUSHED_DOWN),
-        (Materialization.STAGED, Inference.AFTER_JOIN, PoolingPlace.PULLED_UP),
-    )
+    tuple((Materialization(kind), Inference(when), PoolingPlace(where)) for kind, when, where in RUNNABLE_PLANS)
 )
 """Plans that the executor of this version runs; the session plans a spec with data over these."""
 
