@@ -18,7 +18,7 @@ from vista_nb.session.varying import parse_range
 from vista_nb.units import GB, MB, format_bytes
 from vista_nb.views.vary_view import VariationView, alt_text, variation_svg
 
-GIVEN = snapshot(RESNET50, replace(FOODS_ENCODED, rows=2000), LAPTOP)
+GIVEN = snapshot(RESNET50, replace(FOODS_ENCODED, rows=2000), LAPTOP, layers=2)
 
 
 @pytest.fixture(scope="module")
