@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain = _spec_command(commands, "explain", _explain, "show the plan of a spec file, without running it")
     explain.add_argument("--json", action="store_true", help="one JSON object")
+    explain.add_argument("--vary", metavar="KEY=LOW..HIGH", help="where the plan changes, such as memory=2g..64g")
+    explain.add_argument("--picture", type=Path, metavar="FILE", help="with --vary: also draw it, as SVG")
     demo = _command(commands, "demo", _demo, "run the quickstart on the bundled data")
     demo.add_argument("--folder", type=Path, default=Path("demo_output"), help="where everything goes")
     _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
@@ -102,6 +104,10 @@ def _explain(arguments: argparse.Namespace) -> int:
     from vista_nb import session
 
     overrides = tuple(arguments.overrides)
+    if arguments.vary is not None:
+        return _vary(arguments, overrides)
+    if arguments.picture is not None:
+        raise VistaUsageError("VST003", "--picture draws what --vary finds", "add --vary memory=2g..64g")
     try:
         plan = session.explain(_existing(arguments.spec), profile=arguments.profile, overrides=overrides)
     except NoFeasiblePlan as error:
@@ -119,6 +125,19 @@ def _explain(arguments: argparse.Namespace) -> int:
     from vista_nb.plan.explain import explain
 
     print(explain(plan))
+    return 0
+
+
+def _vary(arguments: argparse.Namespace, overrides: tuple[tuple[str, str], ...]) -> int:
+    from vista_nb import session
+    from vista_nb.views.vary_view import VariationView, variation_svg
+
+    if arguments.json:
+        raise VistaUsageError("VST003", "--json shows one plan, --vary many", "leave one of them out")
+    found = session.vary(_existing(arguments.spec), arguments.vary, profile=arguments.profile, overrides=overrides)
+    print(VariationView(found))
+    if arguments.picture is not None:
+        arguments.picture.write_text(variation_svg(found), encoding="utf-8")
     return 0
 
 

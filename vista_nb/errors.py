@@ -129,12 +129,27 @@ class VistaPlanError(VistaError):
 
 
 class NoFeasiblePlan(VistaPlanError):
-    """Nothing fits into memory. `constraint` is the inequality, `smallest_memory` bytes per worker that work."""
+    """Nothing fits into memory. `constraint` is the inequality, `smallest_memory` bytes per worker that work.
 
-    def __init__(self, message: str, constraint: str, smallest_memory: int | None, hint: str = "") -> None:
+    slack: (cpu, bytes) for each number of workers, negative where it misses. changes: sentences, each a change of
+    the cell that fits, mildest first.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        constraint: str,
+        smallest_memory: int | None,
+        hint: str = "",
+        *,
+        slack: Sequence[tuple[int, int]] = (),
+        changes: Sequence[str] = (),
+    ) -> None:
         super().__init__("VST201", message, hint)
         self.constraint = constraint
         self.smallest_memory = smallest_memory
+        self.slack = tuple(slack)
+        self.changes = tuple(changes)
 
 
 class VistaDataError(VistaError):

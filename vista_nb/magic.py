@@ -18,7 +18,15 @@ from traitlets import Bool, Enum, Float, Unicode, observe
 
 from vista_nb import errors
 from vista_nb.errors import NotSupportedYet, VistaUsageError
-from vista_nb.magic_flags import LATER_SUBCOMMANDS, SUBCOMMANDS, CellFlags, help_text, parse_flags, split_line
+from vista_nb.magic_flags import (
+    LATER_SUBCOMMANDS,
+    SUBCOMMANDS,
+    CellFlags,
+    help_text,
+    parse_flags,
+    split_line,
+    take_vary,
+)
 from vista_nb.spec.suggest import did_you_mean
 
 __all__ = ["VistaMagic", "load_ipython_extension"]
@@ -70,11 +78,19 @@ class VistaMagic(Magics):
         from vista_nb import session
         from vista_nb.views.plan_view import Explanation
 
-        plan = session.explain(cell, namespace=namespace, profile=flags.profile, overrides=flags.overrides)
+        chosen: dict[str, Any] = {"namespace": namespace, "profile": flags.profile, "overrides": flags.overrides}
+        if flags.vary is not None:
+            from vista_nb.views.vary_view import VariationView
+
+            found: Any = session.vary(cell, flags.vary, **chosen)
+            shown: Any = VariationView(found)
+        else:
+            found = session.explain(cell, **chosen)
+            shown = Explanation(found)
         if flags.out:
-            self.shell.push({flags.out: plan})
+            self.shell.push({flags.out: found})
         if not flags.quiet:
-            display(Explanation(plan))
+            display(shown)
 
     def _run(self, cell: str, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
         """Bind at once, then draw until the end: an error or an interrupt leaves the partial result bound."""
@@ -122,7 +138,14 @@ class VistaMagic(Magics):
         return known[name](rest)
 
     def _explain_run(self, words: list[str]) -> Any:
-        return self._show(words, "explain").explain()
+        rest, varied = take_vary(words)
+        if varied is None:
+            return self._show(rest, "explain").explain()
+        from vista_nb import session
+        from vista_nb.views.vary_view import VariationView
+
+        _at_most(rest, 1, "explain")
+        return VariationView(session.vary_run(rest[0] if rest else None, varied))
 
     def _show(self, words: list[str], name: str = "show") -> Any:
         from vista_nb import session

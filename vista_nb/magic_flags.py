@@ -16,7 +16,17 @@ from typing import Final
 from vista_nb.errors import NotSupportedYet, VistaUsageError
 from vista_nb.spec.suggest import did_you_mean
 
-__all__ = ["FLAGS", "LATER_SUBCOMMANDS", "SUBCOMMANDS", "CellFlags", "Flag", "help_text", "parse_flags", "split_line"]
+__all__ = [
+    "FLAGS",
+    "LATER_SUBCOMMANDS",
+    "SUBCOMMANDS",
+    "CellFlags",
+    "Flag",
+    "help_text",
+    "parse_flags",
+    "split_line",
+    "take_vary",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ FLAGS: Final = (
     Flag(("-o", "--out"), "NAME", "bind the result to NAME at once, before the run ends"),
     Flag(("-q", "--quiet"), "", "show nothing, only bind"),
     Flag(("--explain",), "", "show the plan and do not run"),
+    Flag(("--vary",), "KEY=LOW..HIGH", "with --explain: where the plan changes, such as memory=2g..64g"),
     Flag(("--profile",), "PROFILE", "how to plan", ("default", "sigmod2020")),
     Flag(("--set",), "KEY=VALUE", "replace one key of the spec, such as plan.cpu=2", repeat=True),
     Flag(("--reuse",), "WHEN", "use stored layers", ("auto", "never", "require")),
@@ -47,7 +58,7 @@ FLAGS: Final = (
 )
 
 SUBCOMMANDS: Final = {
-    "explain": "explain [RUN]: the plan of the last run, or of RUN",
+    "explain": "explain [RUN] [--vary memory=2g..64g]: the plan of the last run, or of RUN; where it would change",
     "show": "show [RUN]: the last result again, or that of RUN",
     "store": "store ls: the stored layers",
     "doctor": "doctor: what this machine has for a run, and what is missing",
@@ -68,6 +79,7 @@ class CellFlags:
     overrides: tuple[tuple[str, str], ...] = ()
     reuse: str | None = None
     ui: str | None = None
+    vary: str | None = None
 
 
 def split_line(line: str) -> list[str]:
@@ -86,6 +98,8 @@ def parse_flags(line: str) -> CellFlags:
             raise NotSupportedYet("VST950", f"{flag.names[-1]} is not supported yet", f"it will {flag.help}")
     _no_duplicates(given)
     values = {flag.names[-1]: value for flag, value in given}
+    if "--vary" in values and "--explain" not in values:
+        raise VistaUsageError("VST003", "--vary plans and does not run", "write --explain --vary memory=2g..64g")
     overrides = tuple(_override(value) for flag, value in given if flag.names == ("--set",))
     return CellFlags(
         out=_identifier(values["--out"]) if "--out" in values else None,
@@ -95,7 +109,22 @@ def parse_flags(line: str) -> CellFlags:
         overrides=overrides,
         reuse=values.get("--reuse"),
         ui=values.get("--ui"),
+        vary=values.get("--vary"),
     )
+
+
+def take_vary(words: Sequence[str]) -> tuple[list[str], str | None]:
+    """`RUN --vary memory=2g..64g` -> (["RUN"], "memory=2g..64g"). Raises VistaUsageError."""
+    rest, varied = list(words), None
+    for place, word in enumerate(words):
+        label, equals, attached = word.partition("=")
+        if label == "--vary":
+            if not equals and place + 1 == len(words):
+                raise VistaUsageError("VST003", "--vary needs a value", "write --vary memory=2g..64g")
+            varied = attached if equals else words[place + 1]
+            del rest[place : place + (1 if equals else 2)]
+            break
+    return rest, varied
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[Flag, str]]:

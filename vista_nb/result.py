@@ -196,16 +196,22 @@ class VistaResult:
         return Explanation(self.plan)
 
     def why(self) -> pd.DataFrame:
-        """Each rejected plan and the reason: plan, cpu, join, persistence, batch, seconds, peak bytes, why."""
+        """Each rejected plan and the reason: plan, cpu, join, persistence, batch, seconds, peak, why, sentence."""
         import pandas as pd
 
+        from vista_nb.plan.why import why_sentence
+
+        chosen = self.plan.chosen
         rows = [
-            (c.logical.name, *_physical(c.physical), c.feasible, c.seconds, c.peak_bytes, c.why)
+            (
+                *(c.logical.name, *_physical(c.physical), c.feasible, c.seconds, c.peak_bytes, c.why),
+                why_sentence(c, chosen or c),
+            )
             for c in self.plan.candidates
             if c is not self.plan.chosen and c.why is not None
         ]
         columns = ["plan", "cpu", "join", "persistence", "batch_size", "feasible", "seconds", "peak_bytes", "why"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=[*columns, "sentence"])
 
     # -- shown --------------------------------------------------------------------------------------------------
 

@@ -6,42 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planning_fixtures import (
-    ALEXNET,
-    BINDER,
-    FOODS_ENCODED,
-    LAPTOP,
-    MOBILENETV2,
-    PAPER_CLUSTER,
-    RESNET50,
-    VGG16,
-    VISTANET,
-    snapshot,
-)
+from golden_workloads import WORKLOADS
 
-from vista_nb.catalog.snapshot import Snapshot
-from vista_nb.catalog.statistics import WorkloadStatistics
 from vista_nb.optimizer.optimize import optimize
 from vista_nb.plan.explain import explain
-from vista_nb.spec.model import Pooling
-
-LAPTOP_DATA = WorkloadStatistics(rows=2000, structured_features=20, image_bytes=60_000, mean_pixels=786_432)
-BINDER_DATA = WorkloadStatistics(rows=600, structured_features=24, image_bytes=6_000, mean_pixels=9_216)
-
-WORKLOADS: dict[str, Snapshot] = {
-    "sigmod2020_alexnet_foods": snapshot(ALEXNET, profile="sigmod2020"),
-    "sigmod2020_vgg16_foods": snapshot(VGG16, profile="sigmod2020"),
-    "sigmod2020_resnet50_foods": snapshot(RESNET50, profile="sigmod2020"),
-    "default_resnet50_foods": snapshot(RESNET50, FOODS_ENCODED, PAPER_CLUSTER),
-    "default_mobilenetv2_laptop": snapshot(MOBILENETV2, LAPTOP_DATA, LAPTOP, pool=Pooling.AVG),
-    "default_vistanet_binder": snapshot(VISTANET, BINDER_DATA, BINDER),
-}
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_explain(name: str, golden: Callable[[str, str], None]) -> None:
     """The text of the plan equals the golden file."""
     golden(name, explain(optimize(WORKLOADS[name])))
+
+
+def test_the_papers_six_are_there_under_both_profiles() -> None:
+    """3 CNNs x Foods and Amazon x 2 profiles, and more than 25 in all."""
+    six = {f"{net}_{data}" for net in ("alexnet", "vgg16", "resnet50") for data in ("foods", "amazon")}
+    assert {f"{profile}_{name}" for profile in ("default", "sigmod2020") for name in six} <= set(WORKLOADS)
+    assert len(WORKLOADS) >= 25
 
 
 def test_no_golden_is_left_over() -> None:

@@ -134,3 +134,30 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -m vista_nb.cli layers resnet50 | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+WHAT_IF = """cnn: resnet50
+layers: top 2
+statistics: {rows: 2000, structured_features: 20}
+resources: {memory: 16 GB, cores: 2}
+"""
+
+
+def test_vary_prints_where_the_plan_changes_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The real planner over a spec without data: text on standard output, SVG in the file."""
+    spec, picture = tmp_path / "what_if.vista", tmp_path / "plan.svg"
+    spec.write_text(WHAT_IF, encoding="utf-8")
+    assert main(["explain", str(spec), "--vary", "memory=1g..16g", "--picture", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("memory 1.0 GB .. 16.0 GB: the plan changes")
+    assert "no plan fits" in out
+    assert picture.read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_vary_needs_a_range_and_no_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Coded errors, status 2."""
+    spec = tmp_path / "what_if.vista"
+    spec.write_text(WHAT_IF, encoding="utf-8")
+    for arguments in (["--vary", "memory"], ["--vary", "nodes=1..2", "--json"], ["--picture", "x.svg"]):
+        assert main(["explain", str(spec), *arguments]) == 2
+        assert "VST00" in capsys.readouterr().err

@@ -296,3 +296,36 @@ def test_the_environment_comes_before_config(
     monkeypatch.setenv("VISTA_NB_UI", "off")
     assert run(shell, f"%%vista\n{SPEC}")[1].stdout == ""
     assert "conv5_2" in run(shell, f"%%vista --ui text\n{SPEC}")[1].stdout
+
+
+WHAT_IF = "cnn: resnet50\nlayers: top 2\nstatistics: {rows: 2000, structured_features: 20}\n"
+
+
+def test_vary_shows_where_the_plan_changes(shell: InteractiveShell) -> None:
+    """`%%vista --explain --vary`: bound, shown with a picture, nothing runs."""
+    _, shown = run(shell, f"%%vista --explain -o found --vary memory=2g..8g\n{WHAT_IF}")
+    assert shell.user_ns["found"].key == "memory"
+    bundle = shown.outputs[0].data
+    assert bundle["text/plain"].startswith("memory 2.0 GB .. 8.0 GB: the plan changes")
+    assert 'role="img"' in bundle["text/html"]
+
+
+def test_vary_of_a_run_asks_the_session(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`%vista explain [RUN] --vary KEY=LOW..HIGH`."""
+    asked = []
+
+    def vary_run(name: str | None, varied: str) -> str:
+        asked.append((name, varied))
+        return "variation"
+
+    monkeypatch.setattr(session, "vary_run", vary_run)
+    run(shell, "found = %vista explain r2 --vary nodes=1..64")
+    assert asked == [("r2", "nodes=1..64")]
+    assert shell.user_ns["found"].variation == "variation"
+
+
+@pytest.mark.parametrize("line", ["%vista explain --vary", "%%vista --vary memory=2g..8g\n" + WHAT_IF])
+def test_vary_mistakes_are_coded(shell: InteractiveShell, line: str) -> None:
+    """A missing range, and a run that is asked to vary."""
+    with pytest.raises(VistaUsageError, match="vary"):
+        shell.run_cell(line).raise_error()

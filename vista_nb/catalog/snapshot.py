@@ -18,7 +18,8 @@ class StoredLayer:
     """A layer set of the store, as far as this workload can use it.
 
     rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set;
-    pooled: false for raw tensors. run, created (seconds since 1970), seconds_per_image: for the line that reports
+    pooled: false for raw tensors, a cut of the CNN that inference may start from (the layer may lie below those of
+    the workload). run, created (seconds since 1970), seconds_per_image: for the line that reports
     the reuse.
     """
 
@@ -52,7 +53,14 @@ class Snapshot:
         return stats.images if stats.images is not None else stats.rows * stats.views
 
     def stored_layer(self, layer: str) -> StoredLayer | None:
-        return next((s for s in self.stored if s.layer == layer), None)
+        """The pooled features of that layer, if any are stored."""
+        return next((s for s in self.stored if s.layer == layer and s.pooled), None)
+
+    @property
+    def raw_cuts(self) -> tuple[str, ...]:
+        """Layers whose raw tensors are stored for every image this workload needs, low to high."""
+        raw = {s.layer for s in self.stored if not s.pooled and s.rows >= self.images > 0}
+        return tuple(layer.name for layer in self.workload.cnn.layers if layer.name in raw)
 
     def is_complete(self, layer: str) -> bool:
         """Whether every image this workload needs has this layer stored."""

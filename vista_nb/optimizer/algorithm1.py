@@ -13,7 +13,9 @@ from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.catalog.statistics import SystemFacts
 from vista_nb.errors import NoFeasiblePlan
 from vista_nb.optimizer.candidates import CPU_MAX, allowed_sites, partitions
+from vista_nb.optimizer.changes import changes_that_fit
 from vista_nb.optimizer.facts import given, model_bytes
+from vista_nb.optimizer.infeasible import hint_words, slack_words
 from vista_nb.optimizer.ladder import fallback_ladder
 from vista_nb.optimizer.reuse import no_reuse
 from vista_nb.optimizer.smallest import smallest_memory
@@ -89,8 +91,8 @@ def _failure(cpu: int, system: SystemFacts, regions: MemoryRegions, foot: Footpr
 def plan_sigmod2020(snapshot: Snapshot) -> Plan:
     """Search x from min(cpu_sys, cpu_max) - 1 down to 1; the first feasible x is the plan."""
     logical, sizes = _logical(snapshot)
-    foot, system, forced = _footprint(snapshot), snapshot.system, snapshot.workload.spec.plan
-    trials = [try_cpu(x, system, sizes, foot, forced.num_partitions) for x in _search_range(snapshot)]
+    foot, system = _footprint(snapshot), snapshot.system
+    trials = _trials(snapshot, sizes, foot)
     candidates = tuple(_candidate(trial, snapshot, logical, sizes) for trial in trials)
     found = next(((t, c) for t, c in zip(trials, candidates, strict=True) if c.feasible), None)
     if found is None:
@@ -169,19 +171,28 @@ def _candidate(trial: Trial, snapshot: Snapshot, logical: LogicalPlan, sizes: Si
         training=TrainingSite.CLUSTER if TrainingSite.CLUSTER in sites else sites[0],
         nodes=system.nodes,
     )
-    peak = trial.regions.total - storage
-    return Candidate(logical, physical, trial.why is None, peak, why=trial.why)
+    peak = replace(trial.regions, storage=0)
+    return Candidate(logical, physical, trial.why is None, peak.total, why=trial.why, peak=peak)
 
 
 def _infeasible(snapshot: Snapshot, last: Trial, sizes: Sizes, foot: Footprint) -> NoFeasiblePlan:
-    """X = 1 needs least: its inequality, and the smallest memory at which any x passes."""
-    forced = snapshot.workload.spec.plan
-    need = [
-        trial.regions.total - trial.regions.storage
-        for trial in (try_cpu(x, snapshot.system, sizes, foot, forced.num_partitions) for x in _search_range(snapshot))
-        if trial.why is None or "mem_gpu" not in trial.why
-    ]
+    """X = 1 needs least: its inequality; every x's slack; the smallest memory at which any x passes."""
+    curable = [trial for trial in _trials(snapshot, sizes, foot) if trial.why is None or "mem_gpu" not in trial.why]
+    need = [trial.regions.total - trial.regions.storage for trial in curable]
     memory = smallest_memory(lambda total: any(total > bytes_ for bytes_ in need)) if need else None
+    slack = tuple(sorted((trial.cpu, trial.regions.storage) for trial in curable))
+    changes = changes_that_fit(snapshot, _fits)
     assert last.why is not None
-    change = f"{format_bytes(memory)} of memory per worker, or a smaller CNN" if memory else "a GPU with more memory"
-    return NoFeasiblePlan(f"no plan fits (profile sigmod2020): {last.why}", last.why, memory, f"it takes {change}")
+    hint = hint_words(memory, changes) if memory or changes else "it takes a GPU with more memory"
+    message = f"no plan fits (profile sigmod2020): {last.why}{slack_words(slack)}"
+    return NoFeasiblePlan(message, last.why, memory, hint, slack=slack, changes=changes)
+
+
+def _trials(snapshot: Snapshot, sizes: Sizes, foot: Footprint) -> list[Trial]:
+    forced = snapshot.workload.spec.plan.num_partitions
+    return [try_cpu(x, snapshot.system, sizes, foot, forced) for x in _search_range(snapshot)]
+
+
+def _fits(snapshot: Snapshot) -> bool:
+    _, sizes = _logical(snapshot)
+    return any(trial.why is None for trial in _trials(snapshot, sizes, _footprint(snapshot)))

@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vista_nb.catalog.roster import LayerFacts
-from vista_nb.catalog.sizes import model_memory
+from vista_nb.catalog.sizes import layer_length, model_memory
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.rates import Rates
 from vista_nb.optimizer.reuse import Reuse
-from vista_nb.optimizer.tables import feature_widths, materialized_lengths
-from vista_nb.plan.logical import PoolingPlace
+from vista_nb.optimizer.tables import feature_widths
 
 __all__ = ["Facts", "gather", "given", "model_bytes"]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """raw and pooled: values per record and layer; widths: of a training row; model_bytes: |M|_mem.
+    """raw and pooled: values per record for every layer of the CNN; widths: of a training row of each layer in L.
+
+    layers: every layer of the CNN by name (a stored cut may lie below L). model_bytes: |M|_mem.
 
     model_in_dl: M is a deep model, so it lives where the CNN does (the paper's cases 10(b), 11(b)).
     """
@@ -56,15 +57,23 @@ def model_bytes(snapshot: Snapshot) -> int:
 
 def gather(snapshot: Snapshot, reuse: Reuse, rates: Rates) -> Facts:
     """Everything the stages need, from one snapshot."""
-    names, stats = snapshot.workload.layer_names, snapshot.statistics
+    workload, stats = snapshot.workload, snapshot.statistics
+    layers = {layer.name: layer for layer in (*workload.cnn.layers, *workload.layers)}
+
+    def lengths(*, pushed_down: bool) -> dict[str, int]:
+        return {
+            name: layer_length(layer.shape, workload.pool, pushed_down=pushed_down, views=stats.views)
+            for name, layer in layers.items()
+        }
+
     return Facts(
         snapshot=snapshot,
         reuse=reuse,
         rates=rates,
-        raw=dict(zip(names, materialized_lengths(snapshot, PoolingPlace.PULLED_UP), strict=True)),
-        pooled=dict(zip(names, materialized_lengths(snapshot, PoolingPlace.PUSHED_DOWN), strict=True)),
-        widths=dict(zip(names, feature_widths(snapshot), strict=True)),
-        layers={layer.name: layer for layer in snapshot.workload.layers},
+        raw=lengths(pushed_down=False),
+        pooled=lengths(pushed_down=True),
+        widths=dict(zip(workload.layer_names, feature_widths(snapshot), strict=True)),
+        layers=layers,
         model_bytes=model_bytes(snapshot),
         model_in_dl=snapshot.workload.estimator.family == "deep",
         train_rows=round(stats.rows * (1 - stats.test)),

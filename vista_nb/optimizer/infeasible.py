@@ -1,71 +1,73 @@
-"""Nothing fits: which inequality failed, by how much, what memory would do, and the cheapest change.
+"""Nothing fits: which inequality failed, by how much for each cpu, what memory would do, the cheapest change.
 
-Reads admitted options; returns NoFeasiblePlan. May touch: nothing. DESIGN.md section 7.
+Reads outlines and facts; returns NoFeasiblePlan. May touch: nothing. DESIGN.md section 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.errors import NoFeasiblePlan
-from vista_nb.optimizer.candidates import Option
+from vista_nb.optimizer.candidates import Option, Outline, physical_space
+from vista_nb.optimizer.changes import changes_that_fit
 from vista_nb.optimizer.facts import Facts
 from vista_nb.optimizer.memory import Admission, admit
+from vista_nb.optimizer.points import free_bytes, points
 from vista_nb.optimizer.smallest import smallest_memory
-from vista_nb.spec.model import Pooling
 from vista_nb.units import format_bytes
 
-__all__ = ["no_feasible_plan"]
-
-Admitted = Sequence[tuple[Option, Admission]]
+__all__ = ["hint_words", "no_feasible_plan", "slack_words"]
 
 
-def no_feasible_plan(admitted: Admitted, facts: Facts, fits: Callable[[Snapshot], bool]) -> NoFeasiblePlan:
-    """`fits` says whether a changed workload has a plan: the hint names the first change that has."""
-    curable = [(option, admission) for option, admission in admitted if admission.of_worker]
-    _, nearest = max(curable or admitted, key=lambda pair: pair[1].slack)
-    memory = _smallest(curable, facts) if curable else None
+def no_feasible_plan(
+    options: Sequence[Option], plans: Sequence[Outline], facts: Facts, fits: Callable[[Snapshot], bool]
+) -> NoFeasiblePlan:
+    """`fits` says whether a changed workload has a plan: the hint names the first changes that have."""
+    nearest = max((admit(option, facts) for option in options), key=_nearness)
+    needs = _needs(plans, facts)
+    memory = smallest_memory(lambda total: free_bytes(total) >= min(needs.values())) if needs else None
+    free = free_bytes(facts.snapshot.system.memory)
+    slack = tuple((cpu, free - need) for cpu, need in sorted(needs.items()))
+    changes = changes_that_fit(facts.snapshot, fits)
     assert nearest.constraint is not None
     return NoFeasiblePlan(
-        f"no plan fits: {nearest.constraint}", nearest.constraint, memory, _hint(facts.snapshot, memory, fits)
+        f"no plan fits: {nearest.constraint}{slack_words(slack)}",
+        nearest.constraint,
+        memory,
+        hint_words(memory, changes),
+        slack=slack,
+        changes=changes,
     )
 
 
-def _smallest(curable: Admitted, facts: Facts) -> int | None:
-    def fits(total: int) -> bool:
-        system = replace(facts.snapshot.system, memory=total)
-        larger = replace(facts, snapshot=replace(facts.snapshot, system=system))
-        return any(admit(option, larger, admission.needs).feasible for option, admission in distinct)
-
-    # options that need the same bytes in the same way fit or fail together
-    distinct = list({(a.needs, o.physical.nodes): (o, a) for o, a in curable}.values())
-    return smallest_memory(fits)
+def slack_words(slack: Sequence[tuple[int, int]]) -> str:
+    """`; short by 1.2 GB with cpu 1, 2.4 GB with cpu 2`: for each number of workers."""
+    if len(slack) < 2:
+        return ""
+    return "; short by " + ", ".join(f"{format_bytes(-missing)} with cpu {cpu}" for cpu, missing in slack)
 
 
-def _hint(snapshot: Snapshot, memory: int | None, fits: Callable[[Snapshot], bool]) -> str:
-    change = next((text for text, changed in _changes(snapshot) if fits(changed)), None)
-    if change is not None:
-        return change
+def hint_words(memory: int | None, changes: Sequence[str]) -> str:
+    """The cheapest change that fits, else the memory that would."""
+    if changes:
+        return changes[0]
     if memory is not None:
-        return f"the smallest memory that works is {format_bytes(memory)} per worker; a smaller CNN needs less"
+        return f"the smallest memory that works is {format_bytes(memory)} per worker"
     return "a smaller CNN, fewer layers or rows"
 
 
-def _changes(snapshot: Snapshot) -> Iterator[tuple[str, Snapshot]]:
-    """Changes to the cell, cheapest first: a forced decision given up, then a smaller vector per photo."""
-    workload, forced = snapshot.workload, snapshot.workload.spec.plan
-    names = ("batch_size", "cpu", "join", "num_partitions", "persistence", "pooling", "materialization", "inference")
-    for name in names:
-        if getattr(forced, name) is not None:
-            spec = replace(workload.spec, plan=replace(forced, **{name: None}))
-            yield f"leave `plan: {name}` to the optimizer", _changed(snapshot, spec=spec)
-    if workload.pool in (Pooling.NONE, Pooling.MAX_2X2):
-        yield "`pool: avg` makes shorter vectors, which fit", _changed(snapshot, pool=Pooling.AVG)
-    if len(workload.layers) > 1:
-        yield f"`layers: [{workload.layers[-1].name}]` fits", _changed(snapshot, layers=workload.layers[-1:])
+def _nearness(admission: Admission) -> tuple[bool, int]:
+    """What worker memory cures comes before what it does not; then the smallest miss."""
+    return admission.of_worker, admission.slack
 
 
-def _changed(snapshot: Snapshot, **changes: object) -> Snapshot:
-    return replace(snapshot, workload=replace(snapshot.workload, **changes))  # type: ignore[arg-type]
+def _needs(plans: Sequence[Outline], facts: Facts) -> dict[int, int]:
+    """The least free bytes at which some point with this cpu fits; without those that no memory cures."""
+    space = physical_space(facts.snapshot).thriftiest
+    needs: dict[int, int] = {}
+    for outline in plans:
+        for point in points(outline, facts, space):
+            if point.curable:
+                needs[point.cpu] = min(point.need, needs.get(point.cpu, point.need))
+    return needs

@@ -4,20 +4,40 @@ Reads an option and the facts; returns regions, and the first inequality that fa
 Paper: section 4.1, equations 9 to 15, with this project's processes: TensorFlow lives in Python workers outside
 the JVM's heap (dl_execution = cpu x resident memory of one worker), user + core + storage are the heap, `driver`
 is the notebook's kernel. On a local master all six regions share one machine; on a cluster the driver has its own.
-Small machines: docs/adr/0005. Strict inequalities: docs/adr/0004.
+Small machines: docs/adr/0005. Strict inequalities: docs/adr/0004. Why needs only fall with nodes: docs/adr/0009.
+Each region has one function of the decisions it depends on, so that `search` can ask for them once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from vista_nb.optimizer.candidates import Option
+from vista_nb.catalog.sizes import layer_table
+from vista_nb.catalog.statistics import SystemFacts
+from vista_nb.optimizer.candidates import P_MAX, Option
 from vista_nb.optimizer.facts import Facts, given
+from vista_nb.optimizer.tensors import cuts_beside
+from vista_nb.plan.logical import LogicalPlan
 from vista_nb.plan.memory import MemoryRegions
 from vista_nb.plan.physical import JoinOperator, Persistence, PhysicalPlan, TrainingSite
 from vista_nb.units import GB, MB, format_bytes
 
-__all__ = ["B_MAX", "Admission", "Needs", "admit", "memory_needs", "reserved", "worker_resident"]
+__all__ = [
+    "B_MAX",
+    "Admission",
+    "Needs",
+    "admit",
+    "dl_bytes",
+    "driver_bytes",
+    "driver_limit",
+    "gpu_bytes",
+    "live_bytes",
+    "memory_needs",
+    "reserved",
+    "user_bytes",
+    "worker_resident",
+]
 
 ALPHA = 2  # bytes in the heap per byte of a partition that a task works on
 B_MAX = 100 * MB  # largest table worth broadcasting
@@ -62,10 +82,10 @@ class Admission:
     def feasible(self) -> bool:
         return self.constraint is None
 
-    def peak_bytes(self, nodes: int) -> int:
+    def peak(self, nodes: int) -> MemoryRegions:
         """The most one worker holds: every region whole, storage as far as live tables fill it."""
-        regions = self.regions
-        return regions.total - regions.storage + max(0, min(regions.storage, -(-self.needs.live // nodes)))
+        filled = max(0, min(self.regions.storage, -(-self.needs.live // nodes)))
+        return replace(self.regions, storage=filled)
 
 
 def reserved(memory: int) -> tuple[int, int]:
@@ -90,38 +110,58 @@ def worker_resident(facts: Facts, batch_size: int) -> int:
 def memory_needs(option: Option, facts: Facts) -> Needs:
     """What the option needs whatever the machine: equations 10 and 11, and the tables that live at once."""
     physical, sizes = option.physical, option.sizes
-    task = ALPHA * -(-sizes.s_single // physical.num_partitions)
-    on_cluster = physical.training is TrainingSite.CLUSTER
-    model_in_heap = on_cluster and not facts.model_in_dl
+    site, cpu = physical.training, physical.cpu
     return Needs(
-        driver=_driver_bytes(physical, facts, sizes.t_str),
-        dl_execution=physical.cpu * _dl_bytes(physical, facts),
-        user=physical.cpu * max(task, facts.model_bytes if model_in_heap else 0),
-        live=_live_bytes(option, facts),
+        driver=driver_bytes(facts, sizes.t_str, physical.join, site),
+        dl_execution=cpu * dl_bytes(facts, physical.batch_size, site),
+        user=user_bytes(facts, sizes.s_single, cpu, physical.nodes, site),
+        live=live_bytes(facts, option.logical, sizes.s_double, physical.persistence, site),
     )
 
 
-def _dl_bytes(physical: PhysicalPlan, facts: Facts) -> int:
+def dl_bytes(facts: Facts, batch_size: int, site: TrainingSite) -> int:
     """max(|f|_mem, |M|_mem) of one worker; nothing where every feature is stored and M is no deep model."""
-    resident = worker_resident(facts, physical.batch_size) if facts.reuse.images else 0
-    in_dl = facts.model_in_dl and physical.training is TrainingSite.CLUSTER
+    resident = worker_resident(facts, batch_size) if facts.reuse.images else 0
+    in_dl = facts.model_in_dl and site is TrainingSite.CLUSTER
     return max(resident, facts.model_bytes) if in_dl else resident
 
 
-def _driver_bytes(physical: PhysicalPlan, facts: Facts, t_str: int) -> int:
+def user_bytes(facts: Facts, s_single: int, cpu: int, nodes: int, site: TrainingSite) -> int:
+    """Equation 11 without |f|_ser, as TensorFlow is outside the heap. A task is given room for the largest partition
+    that num_partitions allows, p_max or a task's share of the table, so that a smaller table never needs more.
+    """
+    largest = min(P_MAX, -(-s_single // (cpu * nodes)))
+    forced = facts.snapshot.workload.spec.plan.num_partitions
+    if forced:
+        # finer partitions than that are not credited: rows differ in size
+        largest = max(largest, -(-s_single // forced))
+    model_in_heap = site is TrainingSite.CLUSTER and not facts.model_in_dl
+    return cpu * max(ALPHA * largest, facts.model_bytes if model_in_heap else 0)
+
+
+def driver_bytes(facts: Facts, t_str: int, join: JoinOperator, site: TrainingSite) -> int:
+    """The kernel, what it collects, and what it trains."""
     rows = facts.snapshot.statistics.rows
     collected = rows * RESULT_BYTES_PER_ROW
-    if physical.training is TrainingSite.DRIVER:
+    if site is TrainingSite.DRIVER:
         collected += rows * facts.widest * DRIVER_BYTES_PER_VALUE + facts.model_bytes
-    return DRIVER_BASE + collected + (t_str if physical.join is JoinOperator.BROADCAST else 0)
+    return DRIVER_BASE + collected + (t_str if join is JoinOperator.BROADCAST else 0)
 
 
-def _live_bytes(option: Option, facts: Facts) -> int:
-    """s_double as stored, and the blocks in doubles that pyspark.ml caches while it trains."""
-    percent = facts.rates.serialized_percent if option.physical.persistence is Persistence.SERIALIZED else 100
-    live = -(-option.sizes.s_double * percent // 100)
-    blocks = 8 * facts.train_rows * facts.widest if option.physical.training is TrainingSite.CLUSTER else 0
-    return live + blocks
+def live_bytes(facts: Facts, logical: LogicalPlan, s_double: int, persistence: Persistence, site: TrainingSite) -> int:
+    """s_double as stored (with the raw cuts that pushed-down staged passes hand on), and the blocks in doubles that
+    pyspark.ml caches while it trains.
+    """
+    percent = facts.rates.serialized_percent if persistence is Persistence.SERIALIZED else 100
+    live = -(-(s_double + _cut_bytes(facts, logical)) * percent // 100)
+    return live + (8 * facts.train_rows * facts.widest if site is TrainingSite.CLUSTER else 0)
+
+
+def _cut_bytes(facts: Facts, logical: LogicalPlan) -> int:
+    """The most that two neighbouring raw cuts take, while the next pass reads one and writes the other."""
+    rows = facts.snapshot.statistics.rows
+    cuts = [layer_table(rows, facts.raw[name], 0) for name in cuts_beside(logical)]
+    return max((low + high for low, high in pairwise([*cuts, 0])), default=0)
 
 
 def admit(option: Option, facts: Facts, needs: Needs | None = None) -> Admission:
@@ -137,6 +177,14 @@ def admit(option: Option, facts: Facts, needs: Needs | None = None) -> Admission
     failed = _failure(option, facts, needs, regions, driver_node, spill)
     constraint, slack, of_worker = failed or (None, 0, True)
     return Admission(regions, driver_node, needs, spill, constraint, slack, of_worker)
+
+
+def driver_limit(system: SystemFacts) -> int | float | None:
+    """The driver region of the driver's own machine; None where it shares the worker's, infinite where unknown."""
+    if system.is_local:
+        return None
+    memory = system.driver_memory
+    return float("inf") if memory is None else _driver_node(memory, 0).driver
 
 
 def _driver_node(memory: int | None, needed: int) -> MemoryRegions:
@@ -156,7 +204,7 @@ def _failure(
 ) -> tuple[str, int, bool] | None:
     """(inequality, slack, whether worker memory cures it) of the first failed constraint."""
     system, physical, sizes = facts.snapshot.system, option.physical, option.sizes
-    gpu = _gpu_bytes(physical, facts)
+    gpu = physical.cpu * gpu_bytes(facts)
     if system.gpu_memory and not gpu < system.gpu_memory:
         text = f"{physical.cpu} x max(f_gpu, M_gpu) {format_bytes(gpu)} < gpu_memory {format_bytes(system.gpu_memory)}"
         return text, system.gpu_memory - gpu, False
@@ -167,15 +215,17 @@ def _failure(
     if driver_node is not None and not needs.driver <= driver_node.driver:
         text = f"driver {format_bytes(needs.driver)} <= driver machine {format_bytes(driver_node.driver)}"
         return text, driver_node.driver - needs.driver, False
-    if system.disk_free is not None and not spill <= system.disk_free:
-        text = f"spill {format_bytes(spill)} <= free disk {format_bytes(system.disk_free)}"
-        return text, system.disk_free - spill, True
+    free = None if system.disk_free is None else system.disk_free * physical.nodes
+    if free is not None and not spill <= free:
+        return f"spill {format_bytes(spill)} <= free disk {format_bytes(free)}", free - spill, True
     return None
 
 
-def _gpu_bytes(physical: PhysicalPlan, facts: Facts) -> int:
+def gpu_bytes(facts: Facts) -> int:
+    """max(|f|_mem_gpu, |M|_mem_gpu) of one worker; nothing where no CNN runs and M is no deep model."""
     stats, cnn = facts.snapshot.statistics, facts.snapshot.workload.cnn
-    return physical.cpu * max(given(stats.cnn_gpu, cnn.gpu), given(stats.model_gpu, 0))
+    of_cnn = given(stats.cnn_gpu, cnn.gpu) if facts.reuse.images else 0
+    return max(of_cnn, given(stats.model_gpu, 0))
 
 
 def _worker_inequality(regions: MemoryRegions, physical: PhysicalPlan) -> str:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.algorithm1 import plan_sigmod2020
-from vista_nb.optimizer.candidates import Option, enumerate_options
-from vista_nb.optimizer.cost import Memo, flops, predict
+from vista_nb.optimizer.calibration import Calibration, calibrate
+from vista_nb.optimizer.candidates import EVERYTHING, Option, Outline, Space, outlines
+from vista_nb.optimizer.cost import predict
+from vista_nb.optimizer.describe import Ends, candidate
 from vista_nb.optimizer.facts import Facts, gather
 from vista_nb.optimizer.infeasible import no_feasible_plan
 from vista_nb.optimizer.ladder import fallback_ladder
@@ -21,13 +23,16 @@ from vista_nb.optimizer.memory import Admission, admit
 from vista_nb.optimizer.ranking import Priced, order, why_it_lost
 from vista_nb.optimizer.rates import DEFAULT, Rates
 from vista_nb.optimizer.reuse import find_reuse
+from vista_nb.optimizer.search import fits, search
 from vista_nb.optimizer.waves import choose_waves, first_result_seconds
 from vista_nb.plan.candidate import Candidate, Plan
-from vista_nb.plan.logical import Infer, Train
+from vista_nb.plan.logical import Infer
 from vista_nb.plan.titles import step_title
-from vista_nb.units import format_bytes
+from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["STAGES", "Planning", "optimize"]
+__all__ = ["STAGES", "Planning", "not_run_yet", "optimize"]
+
+_WORTH_SAYING = 0.05  # of the seconds; less is within any spread
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,10 @@ class Planning:
     """What is known so far; each stage fills in one more field."""
 
     facts: Facts
+    space: Space = EVERYTHING
+    outlines: tuple[Outline, ...] = ()
     options: tuple[Option, ...] = ()
+    looked_at: int = 0
     admitted: tuple[tuple[Option, Admission], ...] = ()
     ranked: tuple[Priced, ...] = ()  # feasible ones, best first, then the others
     waves: int = 1
@@ -43,34 +51,60 @@ class Planning:
     plan: Plan | None = None
 
 
-def optimize(snapshot: Snapshot, *, rates: Rates = DEFAULT) -> Plan:
-    """The plan of least predicted seconds that fits; the profile `sigmod2020` plans by Algorithm 1 instead."""
+def optimize(
+    snapshot: Snapshot, *, rates: Rates = DEFAULT, space: Space = EVERYTHING, calibration: Calibration | None = None
+) -> Plan:
+    """The plan of least predicted seconds that fits; the profile `sigmod2020` plans by Algorithm 1 instead.
+
+    space: which logical plans to weigh; `calibration`: what was measured on this machine.
+    """
     if snapshot.workload.spec.plan.profile == "sigmod2020":
         return plan_sigmod2020(snapshot)
-    state = Planning(gather(snapshot, find_reuse(snapshot), rates))
+    if calibration is not None:
+        snapshot, rates = calibrate(snapshot, rates, calibration)
+    state = Planning(gather(snapshot, find_reuse(snapshot), rates), space)
     for stage in STAGES:
         state = stage(state)
     assert state.plan is not None
     return state.plan
 
 
-def enumerate_plans(state: Planning) -> Planning:
-    """Every combination of decisions that the user leaves open."""
-    return replace(state, options=enumerate_options(state.facts))
+def not_run_yet(snapshot: Snapshot, plan: Plan) -> tuple[str, ...]:
+    """A note where a plan that this version cannot run would be faster than the one it was told to choose from."""
+    forced = snapshot.workload.spec.plan
+    if plan.chosen is None or plan.chosen.seconds is None or plan.profile == "sigmod2020":
+        return ()
+    if forced.materialization or forced.inference or forced.pooling:
+        return ()
+    best = optimize(snapshot).chosen
+    if best is None or best.seconds is None or best.seconds > (1 - _WORTH_SAYING) * plan.chosen.seconds:
+        return ()
+    start = f" from the stored {best.logical.start_layer}" if best.logical.start_layer else ""
+    return (f"{best.logical.name}{start} would take {format_seconds(best.seconds)}, but this version does not run it",)
+
+
+def enumerate_logical_plans(state: Planning) -> Planning:
+    """Every shape and every place to start from that the user leaves open."""
+    return replace(state, outlines=outlines(state.facts, state.space))
+
+
+def prune_physical_plans(state: Planning) -> Planning:
+    """Of each logical plan's points keep those that no other of its kind beats."""
+    found = search(state.facts, state.outlines)
+    return replace(state, options=found.options, looked_at=found.looked_at)
 
 
 def admit_by_memory(state: Planning) -> Planning:
     """Apportion memory to each option; none fitting ends the planning."""
     admitted = tuple((option, admit(option, state.facts)) for option in state.options)
     if not any(admission.feasible for _, admission in admitted):
-        raise no_feasible_plan(admitted, state.facts, lambda changed: _fits(changed, state.facts.rates))
+        raise no_feasible_plan(state.options, state.outlines, state.facts, lambda changed: _fits(changed, state))
     return replace(state, admitted=admitted)
 
 
 def rank_by_cost(state: Planning) -> Planning:
     """Predict seconds at one wave; the fastest feasible option first."""
-    memo: Memo = {}
-    priced = [Priced(o, a, predict(o, a.spill, state.facts, memo=memo)) for o, a in state.admitted]
+    priced = [Priced(o, a, predict(o, a.spill, state.facts)) for o, a in state.admitted]
     return replace(state, ranked=tuple(sorted(priced, key=lambda p: (not p.admission.feasible, order(p)))))
 
 
@@ -84,8 +118,9 @@ def spread_over_waves(state: Planning) -> Planning:
 def assemble(state: Planning) -> Planning:
     """The plan as a value: the chosen candidate, the others with why they lost, the fallback ladder."""
     facts, best = state.facts, state.ranked[0]
-    chosen = _chosen(state, best)
-    losers = (_candidate(priced, facts, why_it_lost(priced, best)) for priced in state.ranked[1:])
+    ends = Ends(replace(facts, rates=facts.rates.fast()), replace(facts, rates=facts.rates.slow()))
+    chosen = _chosen(state, best, ends)
+    losers = (candidate(priced, facts, ends, why_it_lost(priced, best)) for priced in state.ranked[1:])
     workload, physical = facts.snapshot.workload, best.option.physical
     titles = map(step_title, best.option.logical.steps)
     plan = Plan(
@@ -107,12 +142,14 @@ def assemble(state: Planning) -> Planning:
         nodes=facts.snapshot.system.nodes,
         driver_node=best.admission.driver_node,
         notes=(*workload.notes, *_notes(best)),
+        looked_at=state.looked_at,
     )
     return replace(state, plan=plan)
 
 
 STAGES: tuple[Callable[[Planning], Planning], ...] = (
-    enumerate_plans,
+    enumerate_logical_plans,
+    prune_physical_plans,
     admit_by_memory,
     rank_by_cost,
     spread_over_waves,
@@ -121,35 +158,21 @@ STAGES: tuple[Callable[[Planning], Planning], ...] = (
 """In this order. Reuse is found first of all (`find_reuse`), as every stage reads it from the facts."""
 
 
-def _fits(snapshot: Snapshot, rates: Rates) -> bool:
-    """Whether any option is admitted, without looking for hints again."""
-    facts = gather(snapshot, find_reuse(snapshot), rates)
-    return any(admit(option, facts).feasible for option in enumerate_options(facts))
+def _fits(snapshot: Snapshot, state: Planning) -> bool:
+    """Whether a changed workload has a plan, without looking for hints again."""
+    facts = gather(snapshot, find_reuse(snapshot), state.facts.rates)
+    return fits(facts, outlines(facts, state.space))
 
 
-def _chosen(state: Planning, best: Priced) -> Candidate:
+def _chosen(state: Planning, best: Priced, ends: Ends) -> Candidate:
     facts = state.facts
     first = first_result_seconds(state.waves, best.option, best.admission.spill, facts)
     logical = replace(best.option.logical, waves=state.waves)
     return replace(
-        _candidate(best, facts, None),
+        candidate(best, facts, ends, None),
         logical=logical,
         interim_seconds=round(state.interim, 3),
         first_result_seconds=round(first, 3),
-    )
-
-
-def _candidate(priced: Priced, facts: Facts, why: str | None) -> Candidate:
-    first = next(k for k, step in enumerate(priced.option.logical.steps) if isinstance(step, Train))
-    return Candidate(
-        logical=priced.option.logical,
-        physical=priced.option.physical,
-        feasible=priced.admission.feasible,
-        peak_bytes=priced.peak_bytes,
-        seconds=priced.seconds,
-        first_result_seconds=round(sum(priced.cost.by_step[: first + 1]), 3),
-        flops=flops(priced.option, facts),
-        why=why,
     )
 
 

@@ -16,7 +16,7 @@ from vista_nb.plan.logical import Inference, Materialization, PoolingPlace
 from vista_nb.plan.physical import JoinOperator, Persistence, TrainingSite
 from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["Priced", "order", "why_it_lost"]
+__all__ = ["Priced", "order", "preference", "why_it_lost"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Priced:
 
     @property
     def peak_bytes(self) -> int:
-        return self.admission.peak_bytes(self.option.physical.nodes)
+        return self.admission.peak(self.option.physical.nodes).total
 
 
 _PREFERRED: dict[object, int] = {
@@ -61,8 +61,13 @@ def order(priced: Priced) -> tuple[float | int, ...]:
         physical.persistence,
         physical.training,
     )
-    preference = (_PREFERRED[choice] for choice in choices)
-    return (priced.seconds, priced.peak_bytes, *preference, physical.cpu, physical.batch_size, physical.nodes)
+    preferred = (preference(choice) for choice in choices)
+    return (priced.seconds, priced.peak_bytes, *preferred, physical.cpu, physical.batch_size, physical.nodes)
+
+
+def preference(choice: object) -> int:
+    """Place of a decision among its alternatives, where predictions are equal; 0 is preferred."""
+    return _PREFERRED[choice]
 
 
 def why_it_lost(priced: Priced, best: Priced) -> str:

@@ -1,15 +1,19 @@
-"""How fast the machine is: the numbers behind every predicted second.
+"""How fast the machine is: the numbers behind every predicted second, each with its spread.
 
-Reads nothing, returns a frozen value. May touch: nothing. DESIGN.md section 7, "Calibration": these defaults were
-measured on two cores of an AVX512 server (DESIGN.md sections 8, 11, 15) and are only the start; a calibration of
-the user's machine replaces them.
+Reads nothing, returns frozen values. May touch: nothing. DESIGN.md section 7, "Calibration": the defaults were
+measured on two cores of an AVX512 server (DESIGN.md sections 8, 11, 15) and are only the start; `calibration`
+replaces them by what was measured on the user's machine.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 __all__ = ["DEFAULT", "Rates"]
+
+_PER_SECOND = frozenset({"wire", "shuffle", "broadcast", "disk_write", "disk_read", "serialize", "pool", "collect"})
+_NO_SPREAD = frozenset({"thread_exponent", "start_contention", "serialized_percent", "family_weight", "spread"})
+_UNCALIBRATED = 0.25  # relative: what a rate of another machine may be off, where nothing better is known
 
 
 @dataclass(frozen=True)
@@ -17,13 +21,15 @@ class Rates:
     """Seconds are wall clock of one core; rates are bytes per second, per core or per node as said.
 
     session_seconds: JVM and Spark ready. job_seconds: one Spark job beyond its tasks. file_seconds: opening one
-    photo. decode_seconds + decode_pixel_seconds x pixels: JPEG to input tensor. thread_exponent: a worker of t
-    TensorFlow threads is as fast as t ** thread_exponent of one. call_seconds: one call of the CNN beyond its images.
-    artifact_seconds: loading a further cut into a running worker. start_contention: how much each further worker of a
-    node slows their start. wire: Arrow between JVM and Python, per core. shuffle, broadcast, disk: per node.
-    serialize, pool: per core. serialized_percent: bytes left of a serialized table. mllib_first: the JVM's path still
-    cold; mllib_pass: one pass over the data beyond its values; mllib_value, sklearn_value: core seconds per (row,
-    column, pass). sklearn_fit: one fit beyond its values. collect: features to the kernel, per node.
+    photo. decode_seconds + decode_pixel_seconds x pixels: JPEG to input tensor. cnn_factor: seconds per image of this
+    machine against the roster's. thread_exponent: a worker of t TensorFlow threads is as fast as t **
+    thread_exponent of one. call_seconds: one call of the CNN beyond its images. artifact_seconds: loading a further
+    cut into a running worker. start_factor: start-up of workers against the roster's. start_contention: how much
+    each further worker of a node slows their start. wire: Arrow between JVM and Python, per core. shuffle, broadcast,
+    disk: per node. serialize, pool: per core. serialized_percent: bytes left of a serialized table. mllib_first: the
+    JVM's path still cold; mllib_pass: one pass over the data beyond its values; mllib_value, sklearn_value: core
+    seconds per (row, column, pass). sklearn_fit: one fit beyond its values. collect: features to the kernel, per node.
+    spread: (name of a rate, relative half-width) where it was measured; 25 % for every other.
     """
 
     session_seconds: float = 4.0
@@ -31,9 +37,11 @@ class Rates:
     file_seconds: float = 0.0002
     decode_seconds: float = 0.0010
     decode_pixel_seconds: float = 1.25e-9
+    cnn_factor: float = 1.0
     thread_exponent: float = 0.87  # ResNet50, 2 threads: 1.83 times one (44.6 against 2 x 24.35 images/s)
     call_seconds: float = 0.004
     artifact_seconds: float = 2.0
+    start_factor: float = 1.0
     start_contention: float = 0.1
     wire: float = 400e6
     shuffle: float = 150e6
@@ -50,10 +58,30 @@ class Rates:
     sklearn_value: float = 9.8e-9
     collect: float = 100e6
     family_weight: tuple[tuple[str, float], ...] = (("linear", 1.0), ("tree", 1.5), ("ensemble", 10.0))
+    spread: tuple[tuple[str, float], ...] = ()
 
     def weight(self, family: str) -> float:
         """Work of one pass of this family, against a linear model's."""
         return dict(self.family_weight).get(family, 3.0)
+
+    def fast(self) -> Rates:
+        """Every rate at the fast end of its spread."""
+        return self._end(-1)
+
+    def slow(self) -> Rates:
+        """Every rate at the slow end of its spread."""
+        return self._end(+1)
+
+    def _end(self, sign: int) -> Rates:
+        known = dict(self.spread)
+        changed = {}
+        for field in fields(self):
+            if field.name not in _NO_SPREAD:
+                factor = max(0.0, 1 + sign * known.get(field.name, _UNCALIBRATED))
+                value = getattr(self, field.name)
+                # a rate that went to infinity at the fast end would only divide by it: that is no time at all
+                changed[field.name] = value / max(factor, 1e-9) if field.name in _PER_SECOND else value * factor
+        return replace(self, **changed)
 
 
 DEFAULT = Rates()

@@ -3,6 +3,7 @@
 Reads the three logical decisions and what is reused; returns numbered steps. May touch: nothing.
 Paper: section 4.2.2 and Figure 5. Eager: one pass over all layers, then training. Staged: layer by layer from the
 raw tensors of the layer below, which are released once their last reader is done. Lazy: from the image every time.
+A stored raw cut takes the place of the image.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vista_nb.optimizer.reuse import Reuse
+from vista_nb.optimizer.stopovers import Stopovers
 from vista_nb.plan.logical import (
     Infer,
     Inference,
@@ -42,10 +44,12 @@ def logical_plan(
     reuse: Reuse,
     *,
     baseline: bool,
+    stops: Stopovers = (),
 ) -> LogicalPlan:
     """The whole logical plan at one wave. `layers`: low to high; loaded layers are trained like the others."""
-    plan = LogicalPlan(materialization, inference, pooling, reuse.start_layer)
-    steps = (*_opening(plan, reuse, baseline), *_body(plan, layers, reuse))
+    via = tuple(name for _, name in stops)
+    plan = LogicalPlan(materialization, inference, pooling, reuse.start_layer, via=via)
+    steps = (*_opening(plan, reuse, baseline), *_body(plan, layers, reuse, dict(stops)))
     return replace(plan, steps=tuple(replace(step, number=k) for k, step in enumerate(steps, 1)))
 
 
@@ -56,21 +60,23 @@ def _opening(plan: LogicalPlan, reuse: Reuse, baseline: bool) -> Iterator[Step]:
         yield Join(_N)
     if reuse.loaded:
         yield Load(_N, reuse.loaded)
+    if reuse.inferred and reuse.cut is not None:
+        yield Load(_N, (reuse.cut,), raw=True)
     if baseline:
         yield TrainBaselines(_N)
 
 
-def _body(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
+def _body(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, stops: dict[str, str]) -> Iterator[Step]:
     if plan.materialization is Materialization.EAGER or not reuse.inferred:
         yield from _one_pass(plan, layers, reuse)
     else:
-        yield from _layer_by_layer(plan, layers, reuse)
+        yield from _layer_by_layer(plan, layers, reuse, stops)
 
 
 def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
     pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
     if reuse.inferred:
-        yield Infer(_N, None, reuse.inferred, pushed, reuse.images)
+        yield Infer(_N, reuse.cut, reuse.inferred, pushed, reuse.images)
         if not pushed:
             yield from (Pool(_N, name) for name in reuse.inferred)
         yield Save(_N, reuse.inferred)
@@ -82,15 +88,19 @@ def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Itera
             yield Release(_N, name)
 
 
-def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
+def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, stops: dict[str, str]) -> Iterator[Step]:
     """Staged and lazy. A layer that is wholly stored is only trained; the chain of cuts passes it by."""
     pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
     staged = plan.materialization is Materialization.STAGED
-    below: str | None = None
+    below: str | None = None  # the raw layer that the last pass left
     for name in layers:
         inferred = name in reuse.inferred
+        if inferred and below is not None and name in stops:
+            yield Infer(_N, below, (stops[name],), False, reuse.images)
+            yield Release(_N, below)
+            below = stops[name]
         if inferred:
-            yield Infer(_N, below if staged else None, (name,), pushed, reuse.images)
+            yield Infer(_N, below if staged and below else reuse.cut, (name,), pushed, reuse.images)
             if not pushed:
                 yield Pool(_N, name)
             yield Save(_N, (name,))

@@ -36,8 +36,12 @@ def plan_sizes(
     place: PoolingPlace,
     *,
     count_encoded_images: bool,
+    via: tuple[str, ...] = (),
 ) -> Sizes:
-    """All sizes of the plan. Encoded images count in s_single in the default profile only (equation 5 has none)."""
+    """All sizes of the plan. Encoded images count in s_single in the default profile only (equation 5 has none).
+
+    via: untrained layers that a staged plan passes through; raw, they are neighbours in s_double.
+    """
     facts = snapshot.statistics
     t_str = sizes.structured_table(facts.rows, facts.structured_features)
     lengths = materialized_lengths(snapshot, place)
@@ -55,8 +59,28 @@ def plan_sizes(
         t_img=t_img,
         t_i=tuple(zip(snapshot.workload.layer_names, t_i, strict=True)),
         s_single=sizes.s_single(tables),
-        s_double=_s_double(materialization, t_i, t_e, t_str, before_join=inference is Inference.BEFORE_JOIN),
+        s_double=_s_double(
+            materialization,
+            _chain(snapshot, t_i, t_str, via) if place is PoolingPlace.PULLED_UP else t_i,
+            t_e,
+            t_str,
+            before_join=inference is Inference.BEFORE_JOIN,
+        ),
     )
+
+
+def _chain(snapshot: Snapshot, t_i: tuple[int, ...], t_str: int, via: tuple[str, ...]) -> tuple[int, ...]:
+    """The raw tables in the CNN's order, with those of `via` among them."""
+    if not via:
+        return t_i
+    facts, known = snapshot.statistics, dict(zip(snapshot.workload.layer_names, t_i, strict=True))
+    passed = {
+        layer.name: sizes.layer_table(facts.rows, facts.views * layer.length, t_str)
+        for layer in snapshot.workload.cnn.layers
+        if layer.name in via
+    }
+    tables = passed | known
+    return tuple(tables[layer.name] for layer in snapshot.workload.cnn.layers if layer.name in tables)
 
 
 def _s_double(kind: Materialization, t_i: tuple[int, ...], t_e: int, t_str: int, *, before_join: bool) -> int:

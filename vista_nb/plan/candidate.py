@@ -20,7 +20,8 @@ class Candidate:
 
     peak_bytes: the most one worker holds; flops: of the whole run; why: for a rejected plan the inequality that
     failed or by how much it loses, None for the chosen one. seconds, first_result_seconds and flops are None
-    in the profile `sigmod2020`, which predicts no time.
+    in the profile `sigmod2020`, which predicts no time. seconds_low, seconds_high: all rates at the ends of their
+    spread. bytes_*: over all nodes and the whole run (`optimizer.volumes`). peak: peak_bytes by region.
     """
 
     logical: LogicalPlan
@@ -32,6 +33,13 @@ class Candidate:
     first_result_seconds: float | None = None
     flops: int | None = None
     why: str | None = None
+    seconds_low: float | None = None
+    seconds_high: float | None = None
+    bytes_read: int | None = None
+    bytes_shuffled: int | None = None
+    bytes_materialized: int | None = None
+    bytes_spilled: int | None = None
+    peak: MemoryRegions | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ class Plan:
     profile: default | sigmod2020. seconds_by_step: (title, predicted seconds) in execution order.
     ladder: physical plans to fall back to on memory trouble, mildest first, so that the executor never plans.
     driver_node: on a cluster the regions of the driver's own machine, else None.
-    model, cnn: names for people. notes: sentences for the user.
+    model, cnn: names for people. notes: sentences for the user. looked_at: points of the space that were weighed, of
+    which `candidates` are the best of their kind.
     """
 
     profile: str
@@ -62,3 +71,4 @@ class Plan:
     nodes: int = 1
     driver_node: MemoryRegions | None = None
     notes: tuple[str, ...] = ()
+    looked_at: int = 0

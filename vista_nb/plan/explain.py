@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vista_nb.plan.candidate import Plan
+from vista_nb.plan.candidate import Candidate, Plan
 from vista_nb.plan.logical import (
     Infer,
     Join,
@@ -28,7 +28,7 @@ from vista_nb.plan.waves import wave_bounds
 from vista_nb.plan.why import why_sentences
 from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["explain"]
+__all__ = ["explain", "prediction_lines"]
 
 _WIDTH = 72
 
@@ -42,7 +42,8 @@ def explain(plan: Plan) -> str:
 def _head(plan: Plan) -> Iterator[str]:
     yield f"FeatureTransfer {plan.cnn}, L = {{{', '.join(plan.layers)}}}, M = {plan.model}"
     waves = "1 wave" if plan.logical.waves == 1 else f"{plan.logical.waves} waves"
-    yield f"plan: {plan.logical.name}, {waves}   [profile {plan.profile}]"
+    via = f", via {', '.join(plan.logical.via)}" if plan.logical.via else ""
+    yield f"plan: {plan.logical.name}, {waves}{via}   [profile {plan.profile}]"
     inferred = max((step.images for step in plan.logical.steps if isinstance(step, Infer)), default=0)
     images = f"{_count(plan.images)} images, {_count(inferred)} through the CNN"
     yield f"{_count(plan.rows)} rows, {images}, pool {plan.pool}"
@@ -87,14 +88,17 @@ def _inputs(step: Step, steps: tuple[Step, ...]) -> tuple[int, ...]:
             return last(Join) or last(ScanImages)
         case TrainBaselines():
             return last(Join) or last(ScanStructured)
+        case Infer() if step.start:
+            return last(Infer, layer=step.start) or last(Load, layer=step.start)
         case Infer():
-            return last(Infer, layer=step.start) if step.start else (last(Join) or last(ScanImages))
+            return last(Join) or last(ScanImages)
         case Pool():
             return last(Infer, layer=step.layer)
         case Save():
             return tuple(n for name in step.layers for n in last(Pool, layer=name)) or last(Infer)
         case Train():
-            features = (*last(Load, layer=step.layer), *last(Save, layer=step.layer))
+            loads = (s.number for s in before if isinstance(s, Load) and not s.raw and step.layer in s.layers)
+            features = (*loads, *last(Save, layer=step.layer))
             join = last(Join)
             # joined after inference: the training reads the joined table, which holds the features
             return join if join and features and join > features[-1:] else features
@@ -117,7 +121,7 @@ def _operator(step: Step, plan: Plan) -> str:
         case Join():
             return f"Join[{plan.physical.join.upper()}]"
         case Load():
-            return f"Load {layer_span(step.layers)} from the store"
+            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from the store"
         case TrainBaselines():
             return "Train(M, tree) on T_str alone"
         case Infer():
@@ -156,10 +160,35 @@ def _physical(plan: Plan) -> Iterator[str]:
     threads = f"{p.threads_per_task} thread{'s' if p.threads_per_task > 1 else ''}"
     rest = f"num_partitions {p.num_partitions}   batch {p.batch_size}   join {p.join}   {p.persistence}"
     yield f"cpu {p.cpu} x {threads}{nodes}   {rest}   training {p.training}"
+    yield from prediction_lines(plan)
+
+
+def prediction_lines(plan: Plan) -> tuple[str, ...]:
+    """Predicted seconds with their spread, then FLOPs and bytes; nothing where no time is predicted."""
     chosen = plan.chosen
-    if chosen is not None and chosen.seconds is not None and chosen.first_result_seconds is not None:
-        first = f"first accuracy after {format_seconds(chosen.first_result_seconds)}"
-        yield f"predicted {format_seconds(chosen.seconds)}, {first}{_wave_words(plan)}"
+    if chosen is None or chosen.seconds is None or chosen.first_result_seconds is None:
+        return ()
+    first = f"first accuracy after {format_seconds(chosen.first_result_seconds)}"
+    total = f"predicted {format_seconds(chosen.seconds)}{_spread_words(chosen)}"
+    return f"{total}, {first}{_wave_words(plan)}", _volume_words(chosen)
+
+
+def _spread_words(chosen: Candidate) -> str:
+    if chosen.seconds_low is None or chosen.seconds_high is None:
+        return ""
+    return f" ({format_seconds(chosen.seconds_low)} to {format_seconds(chosen.seconds_high)})"
+
+
+def _volume_words(chosen: Candidate) -> str:
+    """FLOPs, and bytes read, shuffled, materialized and spilled."""
+    named = (
+        ("read", chosen.bytes_read),
+        ("shuffled", chosen.bytes_shuffled),
+        ("materialized", chosen.bytes_materialized),
+        ("spilled", chosen.bytes_spilled),
+    )
+    words = [f"{name} {format_bytes(size)}" for name, size in named if size is not None]
+    return "   ".join([f"FLOPs {chosen.flops or 0:.3g}", *words])
 
 
 def _wave_words(plan: Plan) -> str:
@@ -183,7 +212,7 @@ def _regions(regions: MemoryRegions) -> str:
 def _others(plan: Plan) -> Iterator[str]:
     sentences = why_sentences(plan)
     if sentences:
-        yield f"other plans ({len(plan.candidates) - 1} looked at):"
+        yield f"other plans ({_count(max(plan.looked_at, len(plan.candidates)) - 1)} looked at):"
         yield from (f"  {sentence}" for sentence in sentences)
 
 

@@ -44,13 +44,14 @@ def infeasible_json(error: NoFeasiblePlan) -> dict[str, Any]:
 
 
 def _logical(logical: LogicalPlan) -> dict[str, Any]:
-    return {
+    found: dict[str, Any] = {
         "materialization": logical.materialization.value,
         "inference": logical.inference.value,
         "pooling": logical.pooling.value,
         "start_layer": logical.start_layer,
         "waves": logical.waves,
     }
+    return found | ({"via": list(logical.via)} if logical.via else {})
 
 
 def _physical(physical: PhysicalPlan) -> dict[str, Any]:
@@ -81,4 +82,11 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "peak_bytes": candidate.peak_bytes,
         "flops": candidate.flops,
         "why": candidate.why,
+        "seconds_low": candidate.seconds_low,
+        "seconds_high": candidate.seconds_high,
+        "bytes_read": candidate.bytes_read,
+        "bytes_shuffled": candidate.bytes_shuffled,
+        "bytes_materialized": candidate.bytes_materialized,
+        "bytes_spilled": candidate.bytes_spilled,
+        "peak": None if candidate.peak is None else _memory(candidate.peak),
     }

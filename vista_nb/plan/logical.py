@@ -68,9 +68,13 @@ class Join(Step):
 
 @dataclass(frozen=True)
 class Load(Step):
-    """Take `layers` (pooled features) from the store, for the images it holds."""
+    """Take `layers` (pooled features) from the store, for the images it holds.
+
+    raw: the raw tensors of one lower cut instead, which inference starts from in the place of images.
+    """
 
     layers: tuple[str, ...]
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,8 @@ class Release(Step):
 class LogicalPlan:
     """The decisions of section 4.2.2. start_layer None means from images. steps: in execution order.
 
-    waves: rows come in this many growing samples (about 10 %, 30 %, 100 % for 3; 30 %, 100 % for 2).
+    waves: rows come in this many growing samples (about 10 %, 30 %, 100 % for 3; 30 %, 100 % for 2). via: untrained
+    layers that a staged plan passes through, low to high.
     """
 
     materialization: Materialization
@@ -133,6 +138,7 @@ class LogicalPlan:
     start_layer: str | None = None
     waves: int = 1
     steps: tuple[Step, ...] = ()
+    via: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

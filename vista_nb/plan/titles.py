@@ -55,6 +55,8 @@ def step_title(step: Step) -> str:
     layers = layer_span(step_layers(step))
     if isinstance(step, Infer):
         return f"CNN: {step.start or 'image'} to {layers}"
+    if isinstance(step, Load) and step.raw:
+        return f"Load raw {layers} from the store"
     return {
         ScanStructured: "Read the table",
         ScanImages: "Read the image list",

@@ -1,7 +1,7 @@
 """Which plans came close, and what to say of them.
 
 Reads a plan, returns candidates and sentences. May touch: nothing. Of the many points of the space people want to
-see few: the best of every other logical plan, and the best with each physical decision made otherwise.
+see few: the best of each other materialization, and the best with each other decision made otherwise.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from typing import Any
 from vista_nb.plan.candidate import Candidate, Plan
 from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["candidate_words", "difference_words", "runners_up", "why_sentences"]
+__all__ = ["candidate_words", "difference_words", "runners_up", "why_sentence", "why_sentences"]
 
 _DECISIONS: tuple[tuple[str, Callable[[Candidate], Any]], ...] = (
-    ("plan", lambda c: (c.logical.materialization, c.logical.inference, c.logical.pooling)),
+    ("materialization", lambda c: c.logical.materialization),
+    ("inference", lambda c: c.logical.inference),
+    ("pooling", lambda c: c.logical.pooling),
+    ("start_layer", lambda c: c.logical.start_layer),
+    ("via", lambda c: c.logical.via),
     ("cpu", lambda c: c.physical.cpu),
     ("nodes", lambda c: c.physical.nodes),
     ("training", lambda c: c.physical.training),
@@ -25,14 +29,14 @@ _DECISIONS: tuple[tuple[str, Callable[[Candidate], Any]], ...] = (
 )
 
 
-def runners_up(plan: Plan, most: int = 8) -> tuple[Candidate, ...]:
+def runners_up(plan: Plan, most: int = 12) -> tuple[Candidate, ...]:
     """Other candidates worth showing: for each decision the best candidate that decides it otherwise.
 
-    Every other logical plan is shown, and in `sigmod2020` every other x.
+    Every other materialization is shown, and in `sigmod2020` every other x.
     """
     found: list[Candidate] = []
     for name, decision in _DECISIONS:
-        every = name == "plan" or (name == "cpu" and plan.profile == "sigmod2020")
+        every = name == "materialization" or (name == "cpu" and plan.profile == "sigmod2020")
         seen = [decision(plan.chosen)] if plan.chosen else []
         for candidate in plan.candidates:
             if decision(candidate) not in seen and (every or len(seen) < 2):
@@ -55,12 +59,13 @@ def difference_words(candidate: Candidate, chosen: Candidate) -> str:
     return ", ".join(words) or "the same decisions"
 
 
-def why_sentences(plan: Plan, most: int = 8) -> tuple[str, ...]:
+def why_sentences(plan: Plan, most: int = 12) -> tuple[str, ...]:
     """One line per runner-up: what it does otherwise, what it was predicted to take, why it lost."""
-    return tuple(_sentence(candidate, plan.chosen or candidate) for candidate in runners_up(plan, most))
+    return tuple(why_sentence(candidate, plan.chosen or candidate) for candidate in runners_up(plan, most))
 
 
-def _sentence(candidate: Candidate, chosen: Candidate) -> str:
+def why_sentence(candidate: Candidate, chosen: Candidate) -> str:
+    """What this candidate does otherwise than the chosen one, and why it lost."""
     words = difference_words(candidate, chosen)
     if not candidate.feasible:
         return f"{words}: does not fit; it needs {candidate.why}"
@@ -71,7 +76,9 @@ def _sentence(candidate: Candidate, chosen: Candidate) -> str:
 
 def _logical_words(candidate: Candidate) -> str:
     logical = candidate.logical
-    return f"{logical.materialization}, {logical.inference}, {logical.pooling}".replace("_", " ")
+    start = f", from {logical.start_layer}" if logical.start_layer else ""
+    start += f", via {', '.join(logical.via)}" if logical.via else ""
+    return f"{logical.materialization}, {logical.inference}, {logical.pooling}".replace("_", " ") + start
 
 
 def _physical_words(candidate: Candidate) -> tuple[tuple[str, str], ...]:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vista_nb.plan.candidate import Plan
+    from vista_nb.plan.variation import Variation
     from vista_nb.result import VistaResult
     from vista_nb.session.health import Check
     from vista_nb.store.manifest import LayerSet
     from vista_nb.views.protocol import View
 
-__all__ = ["doctor", "drive", "explain", "run", "show", "store_listing", "submit"]
+__all__ = ["doctor", "drive", "explain", "run", "show", "store_listing", "submit", "vary", "vary_run"]
 
 Source = str | Mapping[str, object] | Path
 
@@ -80,6 +81,27 @@ def explain(
     from vista_nb.session.prepare import plan_of, prepare
 
     return plan_of(prepare(source, namespace or {}, Options(reuse, profile, tuple(overrides), store_dir)))
+
+
+def vary(
+    source: Source,
+    varied: str,
+    *,
+    namespace: Mapping[str, object] | None = None,
+    profile: str | None = None,
+    overrides: Sequence[tuple[str, str]] = (),
+) -> Variation:
+    """Where the plan changes as memory, nodes or cores vary: `memory=2g..64g`. Starts no engine."""
+    from vista_nb.session.varying import vary_spec
+
+    return vary_spec(source, varied, namespace=namespace, profile=profile, overrides=overrides)
+
+
+def vary_run(name: str | None, varied: str) -> Variation:
+    """The same for the last run, or the one named."""
+    from vista_nb.session import varying
+
+    return varying.vary_run(name, varied)
 
 
 def store_listing(store_dir: Path | None = None) -> tuple[LayerSet, ...]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from vista_nb.executor.inputs import ImageTables, ModelSource
 
-__all__ = ["Prepared", "plan_of", "prepare", "unsupported", "with_stored"]
+__all__ = ["Prepared", "plan_of", "plan_with", "prepare", "unsupported", "with_stored"]
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,20 @@ def unsupported(not_yet: tuple[Problem, ...]) -> NotSupportedYet:
 
 def plan_of(prepared: Prepared) -> Plan:
     """The optimizer's answer. Raises NoFeasiblePlan."""
-    from vista_nb.optimizer.optimize import optimize
+    return plan_with(prepared, prepared.snapshot)
 
-    plan = optimize(prepared.snapshot)
-    return replace(plan, notes=(*plan.notes, *prepared.notes))
+
+def plan_with(prepared: Prepared, snapshot: Snapshot) -> Plan:
+    """The same for another machine. A what-if weighs every plan; a run only those that this version runs, and says
+    where another would be faster.
+    """
+    from vista_nb.optimizer.candidates import EVERYTHING, RUNNABLE
+    from vista_nb.optimizer.optimize import not_run_yet, optimize
+
+    what_if = prepared.structured is None
+    plan = optimize(snapshot, space=EVERYTHING if what_if else RUNNABLE)
+    more = () if what_if else not_run_yet(snapshot, plan)
+    return replace(plan, notes=(*plan.notes, *more, *prepared.notes))
 
 
 def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Prepared:

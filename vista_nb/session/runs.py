@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from vista_nb.result import VistaResult
 
-__all__ = ["Run", "find_run", "refuse_unsupported"]
+__all__ = ["Run", "find_prepared", "find_run", "refuse_unsupported"]
 
 _numbers = itertools.count(1)
 _results: dict[str, VistaResult] = {}
@@ -51,6 +51,13 @@ def find_run(name: str | None) -> VistaResult:
     if name not in _results:
         raise VistaUsageError("VST010", f"no run named {name!r}", f"there are: {', '.join(_results)}")
     return _results[name]
+
+
+def find_prepared(name: str | None) -> Prepared:
+    """What the last run, or the one named, was planned from."""
+    handle = find_run(name)._handle
+    assert isinstance(handle, Run)
+    return handle.prepared
 
 
 class Run:

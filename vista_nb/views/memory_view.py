@@ -46,18 +46,18 @@ def measured_peaks(sampled: MemorySampled | None) -> tuple[tuple[str, int], ...]
     return tuple((group, count) for group, count in pairs if count)
 
 
-def memory_html(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None) -> str:
+def memory_html(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None, *, who: str = "one worker") -> str:
     """The bar and its legend. `limit` in bytes is what the machine allows, `memory.total` unless given."""
     limit = limit or memory.total
-    head = f"one worker: {format_bytes(memory.total)} planned, limit {format_bytes(limit)}"
+    head = f"{who}: {format_bytes(memory.total)} planned, limit {format_bytes(limit)}"
     style = css(margin="2px 0 4px 0")
-    return f"<div{style}>{esc(head)}</div>{_bar(memory, limit)}{_legend(memory)}{_measured(memory, peaks)}"
+    return f"<div{style}>{esc(head)}</div>{_bar(memory, limit, who)}{_legend(memory)}{_measured(memory, peaks)}"
 
 
-def _bar(memory: MemoryRegions, limit: int) -> str:
+def _bar(memory: MemoryRegions, limit: int, who: str) -> str:
     whole = max(limit, memory.total, 1)
     parts = "".join(_segment(region, size / whole) for region, size in memory.items() if size)
-    label = "memory of one worker: " + ", ".join(f"{region_name(r)} {format_bytes(b)}" for r, b in memory.items() if b)
+    label = f"memory of {who}: " + ", ".join(f"{region_name(r)} {format_bytes(b)}" for r, b in memory.items() if b)
     frame = {"border": f"1px solid {BAD if memory.total > limit else GREY}", "border_radius": "3px"}
     style = css(display="flex", width="100%", height="24px", overflow="hidden", **frame)
     return f'<div role="img" aria-label="{esc(label)}"{style}>{parts}</div>'

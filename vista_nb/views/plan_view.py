@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.explain import explain
+from vista_nb.plan.explain import explain, prediction_lines
 from vista_nb.plan.titles import step_title
 from vista_nb.plan.why import difference_words, runners_up
 from vista_nb.units import format_bytes, format_seconds
@@ -40,7 +40,7 @@ def plan_text(plan: Plan) -> str:
 def plan_html(plan: Plan, state: PanelState | None = None) -> str:
     """The steps (marked done or running where a run is given), then what was not chosen and why."""
     title = f"<div{css(margin='2px 0 6px 0')}><b>{esc(plan.logical.name)}</b></div>"
-    return title + _physical(plan) + _steps(plan, state) + _others(plan)
+    return title + _physical(plan) + _predicted(plan) + _steps(plan, state) + _others(plan) + _notes(plan)
 
 
 def _physical(plan: Plan) -> str:
@@ -51,6 +51,14 @@ def _physical(plan: Plan) -> str:
         words.append(f"{physical.nodes} of {plan.nodes} nodes")
     tail = plan_summary(plan).partition("; ")[2]
     return muted(esc("; ".join([tail, ", ".join(words), f"profile {plan.profile}"])))
+
+
+def _predicted(plan: Plan) -> str:
+    return "".join(muted(esc(line)) for line in prediction_lines(plan))
+
+
+def _notes(plan: Plan) -> str:
+    return "".join(muted(f"note: {esc(note)}") for note in plan.notes)
 
 
 def _steps(plan: Plan, state: PanelState | None) -> str:
@@ -114,5 +122,8 @@ class Explanation:
         text = plan_text(self.plan)
         head = f"<div><b>plan</b> for {name(self.plan.cnn)}, model {name(self.plan.model)}</div>"
         raw = f"<pre{css(font_size='12px', margin='0', overflow_x='auto')}>{esc(text)}</pre>"
-        body = [head, plan_html(self.plan), memory_html(self.plan.memory), details("EXPLAIN as text", raw)]
+        bars = memory_html(self.plan.memory)
+        if self.plan.driver_node is not None:
+            bars += memory_html(self.plan.driver_node, who="the driver's machine")
+        body = [head, plan_html(self.plan), bars, details("EXPLAIN as text", raw)]
         return {"text/plain": text, "text/html": card("".join(body))}
