@@ -8,6 +8,7 @@ from vista_nb.catalog.roster import CNNFacts, LayerFacts
 from vista_nb.catalog.snapshot import Snapshot, StoredLayer
 from vista_nb.catalog.statistics import SystemFacts, WorkloadStatistics
 from vista_nb.catalog.workload import EstimatorFacts, Workload
+from vista_nb.plan.titles import step_kind
 from vista_nb.spec.model import EstimatorCall, PlanChoice, Pooling, Precision, Spec, Task
 from vista_nb.units import GB, MB
 
@@ -158,3 +159,14 @@ def snapshot(
         estimator=estimator,
     )
     return Snapshot(workload, statistics, system, stored, missing)
+
+
+PHOTOS = WorkloadStatistics(rows=2000, structured_features=20, image_bytes=60_000)
+
+
+def kinds(plan_steps: tuple[object, ...]) -> list[str]:
+    return [step_kind(step) for step in plan_steps]  # type: ignore[arg-type]
+
+
+def stored(layer: str, rows: int) -> StoredLayer:
+    return StoredLayer(layer, f"key-{layer}", rows, rows * 1000)

@@ -17,12 +17,14 @@ from planning_fixtures import (
     LOGISTIC,
     MOBILENETV2,
     PAPER_CLUSTER,
+    PHOTOS,
     RESNET50,
     VISTANET,
+    kinds,
     snapshot,
 )
 
-from vista_nb.catalog.snapshot import Snapshot, StoredLayer
+from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.catalog.statistics import SystemFacts, WorkloadStatistics
 from vista_nb.catalog.workload import EstimatorFacts
 from vista_nb.errors import NoFeasiblePlan
@@ -34,7 +36,6 @@ from vista_nb.plan.explain_json import infeasible_json, to_json
 from vista_nb.plan.logical import (
     Infer,
     Join,
-    Load,
     Pool,
     Release,
     Save,
@@ -43,21 +44,10 @@ from vista_nb.plan.logical import (
     Train,
     TrainBaselines,
 )
-from vista_nb.plan.titles import step_kind
 from vista_nb.plan.waves import wave_bounds
 from vista_nb.plan.why import runners_up
 from vista_nb.spec.model import EstimatorCall, Pooling
 from vista_nb.units import GB, MB
-
-PHOTOS = WorkloadStatistics(rows=2000, structured_features=20, image_bytes=60_000)
-
-
-def kinds(plan_steps: tuple[object, ...]) -> list[str]:
-    return [step_kind(step) for step in plan_steps]  # type: ignore[arg-type]
-
-
-def stored(layer: str, rows: int) -> StoredLayer:
-    return StoredLayer(layer, f"key-{layer}", rows, rows * 1000)
 
 
 def test_stages_read_as_the_design() -> None:
@@ -205,58 +195,6 @@ def test_estimator_that_needs_the_cluster() -> None:
     svc = EstimatorFacts("sklearn", "SVC", ("classification",), ("C",), ("driver",), "other")
     plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, estimator=svc, call=EstimatorCall("sklearn", "SVC")))
     assert {c.physical.training for c in plan.candidates} == {"driver"}
-
-
-def test_reuse_of_all_layers_runs_no_cnn() -> None:
-    """Everything stored: no inference, no TensorFlow memory, one wave, the plan starts from a layer."""
-    layers = tuple(stored(name, 2000) for name in ("block3", "block4", "block5"))
-    plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=layers, missing=0))
-    assert kinds(plan.logical.steps) == [
-        "scan_structured",
-        "scan_images",
-        "join",
-        "load",
-        "train_baselines",
-        "train",
-        "train",
-        "train",
-    ]
-    assert plan.memory.dl_execution == 0
-    assert plan.logical.waves == 1
-    assert plan.logical.start_layer == "block3"
-    assert any("no CNN runs" in note for note in plan.notes)
-
-
-def test_reuse_infers_only_missing_images_and_layers() -> None:
-    """One layer is whole, one lacks 40 images, one is new: Load both, infer the two over what is missing."""
-    layers = (stored("block3", 2000), stored("block4", 1960))
-    plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=layers, missing=2000))
-    assert [s for s in plan.logical.steps if isinstance(s, Load | Infer)] == [
-        Load(4, ("block3", "block4")),
-        Infer(6, None, ("block4", "block5"), True, 2000),
-    ]
-    few = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=(*layers, stored("block5", 1960)), missing=40))
-    assert [s.images for s in few.logical.steps if isinstance(s, Infer)] == [40]
-    assert few.chosen is not None
-    assert plan.chosen is not None
-    assert few.chosen.seconds < plan.chosen.seconds  # type: ignore[operator]
-
-
-def test_no_missing_image_means_no_inference() -> None:
-    """Images that never become features (unreadable ones) do not send the CNN out again."""
-    layers = tuple(stored(name, 1998) for name in ("block3", "block4", "block5"))
-    plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=layers, missing=0))
-    assert not any(isinstance(step, Infer) for step in plan.logical.steps)
-
-
-def test_staged_chain_passes_over_stored_layers() -> None:
-    """A layer that is wholly stored is trained, and the next cut starts below it."""
-    plan = optimize(snapshot(VISTANET, PHOTOS, LAPTOP, stored=(stored("block4", 2000),), materialization="staged"))
-    assert [(s.start, s.layers) for s in plan.logical.steps if isinstance(s, Infer)] == [
-        (None, ("block3",)),
-        ("block3", ("block5",)),
-    ]
-    assert [s.layer for s in plan.logical.steps if isinstance(s, Train)] == ["block3", "block4", "block5"]
 
 
 def test_waves_cost_at_most_a_tenth() -> None:

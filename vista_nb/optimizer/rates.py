@@ -28,7 +28,8 @@ class Rates:
     each further worker of a node slows their start. wire: Arrow between JVM and Python, per core. shuffle, broadcast,
     disk: per node. serialize, pool: per core. serialized_percent: bytes left of a serialized table. mllib_first: the
     JVM's path still cold; mllib_pass: one pass over the data beyond its values; mllib_value, sklearn_value: core
-    seconds per (row, column, pass). sklearn_fit: one fit beyond its values. collect: features to the kernel, per node.
+    seconds per (row, column, pass); sklearn_linear_value: of its linear models. sklearn_fit: one fit beyond its values.
+    collect: features to the kernel, per node.
     spread: (name of a rate, relative half-width) where it was measured; 25 % for every other.
     """
 
@@ -56,6 +57,7 @@ class Rates:
     mllib_value: float = 5.9e-8
     sklearn_fit: float = 0.05
     sklearn_value: float = 9.8e-9
+    sklearn_linear_value: float = 2.0e-9
     collect: float = 100e6
     family_weight: tuple[tuple[str, float], ...] = (("linear", 1.0), ("tree", 1.5), ("ensemble", 10.0))
     spread: tuple[tuple[str, float], ...] = ()

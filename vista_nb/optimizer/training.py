@@ -1,8 +1,10 @@
 """How long one fit of the downstream model takes, by training site.
 
 Reads facts, a width and a share of the rows; returns seconds. May touch: nothing. DESIGN.md section 11 gives the
-measured points: pyspark.ml's LogisticRegression, 10 iterations on 1 000 x 8 192, 2.9 s warm on two cores (5.8 s
-more the first time); scikit-learn's lbfgs 0.4 s.
+measured point for pyspark.ml's LogisticRegression: 10 iterations on 1 000 x 8 192, 2.9 s warm on two cores (5.8 s
+more the first time). scikit-learn's lbfgs was measured here on one thread (more do not help a pass this small), L2,
+nanoseconds per value and pass: two classes 0.5 to 1.2 (1 000 x 8 192: 0.8), 3 classes 2.3, 10 classes 2.9, 30
+classes 5.0 (1 900 x 1 300); 18 to 29 passes; the rate adds standardizing and the copies.
 """
 
 from __future__ import annotations
@@ -20,11 +22,23 @@ def training_seconds(facts: Facts, family: str, width: int, fraction: float, sit
     """Seconds of one warm fit and its scoring on `fraction` of the train rows."""
     rates, cores = facts.rates, facts.snapshot.system.cores
     rows, passes = facts.train_rows * fraction, _passes(facts, family)
-    values = rows * width * passes * rates.weight(family) * _rows_of_coefficients(facts, family)
+    values = rows * width * passes * rates.weight(family)
     if site is TrainingSite.DRIVER:
         collected = 4.0 * rows * width / rates.collect
-        return rates.sklearn_fit + collected + values * rates.sklearn_value / cores
-    return rates.mllib_pass * passes + values * rates.mllib_value / (cores * nodes)
+        return rates.sklearn_fit + collected + values * _driver_value(facts, family)
+    return rates.mllib_pass * passes + values * rates.mllib_value * _rows_of_coefficients(facts, family) / (
+        cores * nodes
+    )
+
+
+def _driver_value(facts: Facts, family: str) -> float:
+    """Seconds per value and pass. A linear model's pass is one matrix product on one thread: it reads the data once,
+    so ten classes cost far less than ten times two. Forests use every core.
+    """
+    classes = facts.snapshot.statistics.classes
+    if family != "linear":
+        return facts.rates.sklearn_value / facts.snapshot.system.cores
+    return facts.rates.sklearn_linear_value * (2.0 + classes / 10 if classes > 2 else 1.0)
 
 
 def _passes(facts: Facts, family: str) -> int:
