@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from vista_nb.errors import (
     VistaSpecError,
     VistaStoreError,
 )
-from vista_nb.outcome.events import LayerReused, LayerScored, RunFinished, RunStarted
+from vista_nb.outcome.events import LayerReused, LayerScored, RunFinished, RunStarted, StageStarted
 
 pytestmark = [pytest.mark.spark, pytest.mark.tf]
 
@@ -178,8 +177,10 @@ def test_cancel_stops_spark_and_keeps_the_context(first: Any, shop: CataloguePat
     """A cancel mid-inference: cancelled status, no active jobs, and the next run works."""
     from pyspark.sql import SparkSession
 
-    result = session.submit(spec_of(shop), reuse="never", store_dir=tmp_path)
-    threading.Timer(1.5, result.cancel).start()
+    result = session.submit(spec_of(shop, plan=STAGED), reuse="never", store_dir=tmp_path)
+    while not any(isinstance(e, StageStarted) and e.kind == "infer" for e in result.poll()):
+        assert not result.wait(0.05), result.error
+    result.cancel()
     assert result.wait(60)
     assert result.status == "cancelled"
     assert isinstance(result.error, VistaCancelled)

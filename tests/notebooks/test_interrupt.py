@@ -17,9 +17,9 @@ CELL = """%%vista -o shop --ui off --reuse never
 structured: catalogue/products.parquet
 images: catalogue/photos/{id}.jpg
 label: bestseller
-cnn: mobilenet_025
+cnn: resnet50
 weights: random
-layers: top 3
+layers: top 2
 pool: avg
 model: LogisticRegression(regParam=0.02)
 plan: {cpu: 1, batch_size: 8}"""
@@ -33,7 +33,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A kernel in a folder with a catalogue, the extension loaded."""
     from jupyter_client.manager import start_new_kernel
 
-    generate(tmp_path / "catalogue", rows=600, seed=2)
+    generate(tmp_path / "catalogue", rows=1000, seed=2)
     manager, client = start_new_kernel(cwd=str(tmp_path))
     run(client, "%load_ext vista_nb")
     yield manager, client

@@ -11,6 +11,8 @@ import itertools
 import queue
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +131,7 @@ class Run:
         self._events.put(replace(event, at=self.clock))
 
     def _work(self) -> None:
-        with _one_at_a_time:
+        with self._turn():
             try:
                 self.status = "running"
                 self._execute()
@@ -143,6 +145,17 @@ class Run:
         message = str(self.error) if self.error else ""
         self.emit(RunFinished(status=self.status, seconds=self.clock, message=message))
         self._finished.set()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One run at a time: a cancelled one may still be in a fit that cannot be stopped."""
+        if not _one_at_a_time.acquire(timeout=0.2):
+            self.say("waiting for the step that the run before could not stop")
+            _one_at_a_time.acquire()
+        try:
+            yield
+        finally:
+            _one_at_a_time.release()
 
     def _ended_by(self, error: VistaError) -> tuple[str, BaseException]:
         """A step that fails because the run was cancelled is a cancelled run."""
