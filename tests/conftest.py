@@ -12,12 +12,17 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real local[2] Spark session: no UI, one gigabyte of heap, workers run this very Python."""
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
+
+    from vista_nb.executor.java import java_home
+
+    # as a run does: the machine's Java, else the wheel's
+    os.environ["JAVA_HOME"] = str(java_home(tmp_path_factory.mktemp("java")))
 
     session = (
         SparkSession.builder.master("local[2]")
