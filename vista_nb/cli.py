@@ -137,7 +137,10 @@ def _vary(arguments: argparse.Namespace, overrides: tuple[tuple[str, str], ...])
     found = session.vary(_existing(arguments.spec), arguments.vary, profile=arguments.profile, overrides=overrides)
     print(VariationView(found))
     if arguments.picture is not None:
-        arguments.picture.write_text(variation_svg(found), encoding="utf-8")
+        try:
+            arguments.picture.write_text(variation_svg(found), encoding="utf-8")
+        except OSError as error:
+            raise VistaUsageError("VST011", f"--picture: {error}", "name a file in a folder that exists") from error
     return 0
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vista_nb.errors import VistaEnvironmentError, VistaRunError
+from vista_nb.errors import VistaEnvironmentError, VistaRunError, VistaUsageError
 from vista_nb.units import format_seconds
 from vista_nb.views.theme import DOT
 
@@ -44,7 +44,10 @@ def run_demo(folder: Path, say: Say) -> Path:
     notebook = quickstart_path()
     _need("nbclient", "nbconvert", "nbformat")
     folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VistaUsageError("VST012", f"--folder: {error}", "name a folder that can be written") from error
     say(f"demo: the quickstart notebook, executed in {folder}")
     executed = _execute(notebook, folder, say)
     page = _write_page(executed, folder)

@@ -78,7 +78,13 @@ class VistaMagic(Magics):
         from vista_nb import session
         from vista_nb.views.plan_view import Explanation
 
-        chosen: dict[str, Any] = {"namespace": namespace, "profile": flags.profile, "overrides": flags.overrides}
+        chosen: dict[str, Any] = {
+            "namespace": namespace,
+            "profile": flags.profile,
+            "overrides": flags.overrides,
+            "reuse": flags.reuse or self.reuse,
+            "store_dir": self._store(),
+        }
         if flags.vary is not None:
             from vista_nb.views.vary_view import VariationView
 
@@ -89,8 +95,8 @@ class VistaMagic(Magics):
             shown = Explanation(found)
         if flags.out:
             self.shell.push({flags.out: found})
-        if not flags.quiet:
-            display(shown)
+        if not flags.quiet and flags.ui != "off":
+            display(_Text(str(shown)) if flags.ui == "text" else shown)
 
     def _run(self, cell: str, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
         """Bind at once, then draw until the end: an error or an interrupt leaves the partial result bound."""

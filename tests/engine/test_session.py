@@ -27,6 +27,7 @@ from vista_nb.errors import (
     VistaDataError,
     VistaSpecError,
     VistaStoreError,
+    VistaUsageError,
 )
 from vista_nb.outcome.events import LayerReused, LayerScored, RunFinished, RunStarted, StageStarted
 
@@ -250,3 +251,32 @@ def test_explain_plans_what_a_run_refuses() -> None:
         {"cnn": "alexnet", "layers": "top 4", "statistics": {"rows": 10**10}, "resources": {"nodes": 500}}
     )
     assert plan.rows == 10**10
+
+
+def test_a_plan_says_what_its_numbers_leave_out() -> None:
+    """`tune` and `reduce` are planned for, but not priced yet: two notes."""
+    what_if = {"cnn": "vgg16", "layers": "top 3", "statistics": {"rows": 1000}}
+    plan = session.explain({**what_if, "tune": {"regParam": [0.1, 1.0]}, "reduce": "pca 50"})
+    assert sum("not in these numbers" in note for note in plan.notes) == 2
+    assert not any("not in these numbers" in note for note in session.explain(what_if).notes)
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    """One line without a colon is a file's name, there or not."""
+    file = tmp_path / "foods.vista"
+    file.write_text("cnn: vgg16\nlayers: top 3\nstatistics: {rows: 1000}\n")
+    assert session.explain(str(file)).rows == 1000
+    with pytest.raises(VistaDataError, match="VST301"):
+        session.explain(str(tmp_path / "absent.vista"))
+
+
+def test_a_wrong_view_is_refused_before_anything_starts(shop: CataloguePaths) -> None:
+    """`ui="nonsense"` leaves no run behind."""
+    with pytest.raises(VistaUsageError):
+        vista_nb.run(spec_of(shop), ui="nonsense")
+
+
+def test_a_cnn_outside_the_roster_says_so() -> None:
+    """Not that there is nothing to run."""
+    with pytest.raises(NotSupportedYet, match="VST907"):
+        session.explain({"cnn": "mine.keras", "layers": "top 3", "statistics": {"rows": 1000}})

@@ -52,6 +52,8 @@ def _with(snapshot: Snapshot, key: str, value: int) -> Snapshot:
     changes: dict[str, object] = {key: value}
     if key == "nodes" and value > 1 and snapshot.system.is_local:
         changes["master"] = "cluster"  # more than one node is never local
+    if key == "nodes" and value == 1 and snapshot.workload.spec.resources.master is None:
+        changes |= {"master": "local", "driver_memory": None}  # as `resources: {nodes: 1}` is planned
     return replace(snapshot, system=replace(snapshot.system, **changes))  # type: ignore[arg-type]
 
 

@@ -61,10 +61,11 @@ def drive(result: VistaResult, view: View) -> VistaResult:
 
 def run(source: Source, *, ui: str = "off", **options: Any) -> VistaResult:
     """`submit` and `drive` in one: for scripts. `ui` as in the magic's `--ui`."""
-    from vista_nb.views.choose import view_for
+    from vista_nb.views.choose import resolve, view_for
 
+    kind = resolve(ui)  # a wrong one is refused before anything starts
     result = submit(source, **options)
-    return drive(result, view_for(ui, result))
+    return drive(result, view_for(kind, result))
 
 
 def explain(
@@ -90,11 +91,21 @@ def vary(
     namespace: Mapping[str, object] | None = None,
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
+    reuse: str = "auto",
+    store_dir: Path | None = None,
 ) -> Variation:
     """Where the plan changes as memory, nodes or cores vary: `memory=2g..64g`. Starts no engine."""
     from vista_nb.session.varying import vary_spec
 
-    return vary_spec(source, varied, namespace=namespace, profile=profile, overrides=overrides)
+    return vary_spec(
+        source,
+        varied,
+        namespace=namespace,
+        profile=profile,
+        overrides=overrides,
+        reuse=reuse,
+        store_dir=store_dir,
+    )
 
 
 def vary_run(name: str | None, varied: str) -> Variation:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "plan_of", "plan_with", "prepare", "unsupported", "with_stored"]
 
 
+_UNPRICED = ("VST901", "VST902", "VST903", "VST904", "VST906")  # views, reduce, tune, folds, precision
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A bound workload with its data. structured and images are None for a what-if, which only explains."""
@@ -58,7 +61,8 @@ def prepare(source: str | Mapping[str, object] | Path, namespace: Mapping[str, o
     if trouble is not None:
         raise trouble
     if bound.workload is None:
-        raise unsupported(bound.not_yet)
+        # a CNN that is not in the roster cannot be planned either: say that, and not that there is nothing to run
+        raise unsupported(tuple(p for p in bound.not_yet if p.code == "VST907") or bound.not_yet)
     return _with_data(bound.workload, bound.not_yet, table, namespace, options)
 
 
@@ -84,7 +88,16 @@ def plan_with(prepared: Prepared, snapshot: Snapshot) -> Plan:
     what_if = prepared.structured is None
     plan = optimize(snapshot, space=EVERYTHING if what_if else RUNNABLE)
     more = () if what_if else not_run_yet(snapshot, plan)
-    return replace(plan, notes=(*plan.notes, *more, *prepared.notes))
+    return replace(plan, notes=(*plan.notes, *more, *_not_priced(prepared), *prepared.notes))
+
+
+def _not_priced(prepared: Prepared) -> tuple[str, ...]:
+    """What a plan leaves out of its numbers is said. Views that are concatenated are in them."""
+    spec = prepared.workload.spec
+    counted = ("VST901",) if spec.views == "concat" else ()
+    return tuple(
+        f"not in these numbers: {p.message}" for p in prepared.not_yet if p.code in _UNPRICED and p.code not in counted
+    )
 
 
 def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Prepared:
@@ -97,7 +110,15 @@ def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Pre
     return replace(prepared, snapshot=snapshot, model=model)
 
 
+def _names_a_file(source: str) -> bool:
+    """Whether a string is a path and no cell: one line, and no `key: value` unless a file is called that."""
+    line = source.strip()
+    return bool(line) and "\n" not in line and (":" not in line or Path(line).is_file())
+
+
 def _parsed(source: str | Mapping[str, object] | Path, namespace: Mapping[str, object], options: Options) -> Parsed:
+    if isinstance(source, str) and _names_a_file(source):
+        source = Path(source.strip())
     if isinstance(source, Path):
         try:
             source = source.read_text(encoding="utf-8")

@@ -46,10 +46,12 @@ def vary_spec(
     namespace: Mapping[str, object] | None = None,
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
+    reuse: str = "auto",
+    store_dir: Path | None = None,
 ) -> Variation:
     """Where the plan of this spec changes."""
     span = parse_range(varied)
-    return _vary(prepare(source, namespace or {}, Options("auto", profile, tuple(overrides))), span)
+    return _vary(prepare(source, namespace or {}, Options(reuse, profile, tuple(overrides), store_dir)), span)
 
 
 def vary_run(name: str | None, varied: str) -> Variation:
