@@ -280,3 +280,25 @@ def test_a_cnn_outside_the_roster_says_so() -> None:
     """Not that there is nothing to run."""
     with pytest.raises(NotSupportedYet, match="VST907"):
         session.explain({"cnn": "mine.keras", "layers": "top 3", "statistics": {"rows": 1000}})
+
+
+def test_a_run_survives_the_death_of_the_jvm(shop: CataloguePaths, store: Path) -> None:
+    """The JVM is killed between two cells, in a process of its own: the second cell starts another."""
+    program = (
+        "import json, psutil, pathlib, vista_nb; "
+        f"spec = json.loads({json.dumps(json.dumps(spec_of(shop)))}); store = pathlib.Path({str(store)!r}); "
+        "vista_nb.run(spec, store_dir=store); "
+        "[p.kill() for p in psutil.Process().children(recursive=True) if 'java' in p.name()]; "
+        "print(vista_nb.run(spec, store_dir=store).status)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout.split() == ["done"], done.stderr[-2000:]
+
+
+def test_a_store_that_is_a_file_does_not_end_the_run(shop: CataloguePaths, tmp_path: Path) -> None:
+    """Features are not kept, the run goes on."""
+    blocked = tmp_path / "store"
+    blocked.write_text("not a folder")
+    result = vista_nb.run(spec_of(shop, layers=["fc6"]), store_dir=blocked)
+    assert result.status == "done"
+    assert result.outcome.inferred_images == 160

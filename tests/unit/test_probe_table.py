@@ -175,3 +175,12 @@ print([m for m in ("pandas", "pyspark", "tensorflow", "sklearn") if m in sys.mod
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_numbers_with_leading_zeros_are_names(tmp_path: Path) -> None:
+    """`007` keeps its zeros: a photo is called 007.jpg; a column of plain numbers stays one."""
+    file = tmp_path / "t.csv"
+    file.write_text("id,size\n007,10\n108,20\n")
+    table = read_structured(DataSource(str(file), "path"), {})
+    assert table.column("id").to_pylist() == ["007", "108"]
+    assert table.column("size").to_pylist() == [10, 20]

@@ -64,6 +64,7 @@ def resolve_view(
         text = str(value)
     if text in rows.column_names:
         return _column(text, rows.column(text), keys, folders)
+    text = os.path.expanduser(text)  # noqa: PTH111 (a pattern, not a path yet)
     if _FIELD.search(text):
         return _pattern(text, rows, keys, folders)
     if glob.has_magic(text):
@@ -109,7 +110,7 @@ def _filled(text: str, rows: pa.Table) -> list[str | None]:
 
 def _existing(paths: Sequence[str | None]) -> tuple[str | None, ...]:
     """The paths that are files; one listing per folder instead of one question per file."""
-    listings: dict[str, set[str]] = {}
+    listings: dict[str, dict[str, str]] = {}  # folder -> name as asked for -> name as it is there
     result: list[str | None] = []
     for path in paths:
         if path is None:
@@ -117,8 +118,11 @@ def _existing(paths: Sequence[str | None]) -> tuple[str | None, ...]:
             continue
         folder, name = os.path.split(path)
         if folder not in listings:
-            listings[folder] = _names(folder)
-        result.append(path if name in listings[folder] else None)
+            names = _names(folder)
+            # files copied from a Mac have decomposed accents
+            listings[folder] = {_normal(n): n for n in names} | {n: n for n in names}
+        real = listings[folder].get(name) or listings[folder].get(_normal(name))
+        result.append(None if real is None else path if real == name else os.path.join(folder, real))  # noqa: PTH118
     return tuple(result)
 
 

@@ -44,7 +44,12 @@ def check_keys(table: pa.Table, on: str) -> tuple[pa.Table, KeyReport]:
         raise VistaDataError(
             "VST311", f"the table has no key column {on!r}", f"set `on:` to one of {', '.join(table.column_names[:8])}"
         )
-    keys = as_text(table.column(on))
+    try:
+        keys = as_text(table.column(on))
+    except pa.ArrowException as error:
+        message = f"the key column {on!r} ({table.column(on).type}) cannot be written as text"
+        hint = "keys are texts or whole numbers: convert the column, or set `on:`"
+        raise VistaDataError("VST314", message, hint) from error
     nulls = keys.null_count
     if nulls:
         valid = pc.is_valid(keys)

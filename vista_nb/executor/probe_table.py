@@ -136,7 +136,7 @@ def _from_path(path: Path) -> pa.Table:
         raise VistaDataError("VST308", f"{path}: unknown kind of file", "use .csv, .tsv, .parquet, .json or .jsonl")
     try:
         return reader(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, AttributeError, TypeError) as error:
         raise VistaDataError(
             "VST309", f"cannot read {path}: {_short(error)}", f"check that it is a whole {kind.lstrip('.')} file"
         ) from error
@@ -148,7 +148,23 @@ def _read_csv(path: Path) -> pa.Table:
     delimiter = "\t" if ".tsv" in path.name.lower() else ","
     # strings are as written, but for an empty field, which is a missing value, as in pandas
     convert = csv.ConvertOptions(strings_can_be_null=True, null_values=["", "NA", "NaN", "nan", "null", "NULL", "None"])
-    return csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=convert)
+    parsing = csv.ParseOptions(delimiter=delimiter)
+    table = csv.read_csv(path, parse_options=parsing, convert_options=convert)
+    numbers = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+    if not numbers or len(set(table.column_names)) < len(table.column_names):
+        return table
+    convert.include_columns, convert.column_types = numbers, dict.fromkeys(numbers, pa.string())
+    return _with_names(table, csv.read_csv(path, parse_options=parsing, convert_options=convert))
+
+
+def _with_names(table: pa.Table, texts: pa.Table) -> pa.Table:
+    """Columns such as 007 are names, not numbers: a photo is called 007.jpg."""
+    import pyarrow.compute as pc
+
+    for name in texts.column_names:
+        if pc.any(pc.match_substring_regex(texts[name], "^[+-]?0[0-9]")).as_py():
+            table = table.set_column(table.column_names.index(name), name, texts[name])
+    return table
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -212,7 +228,11 @@ def _plain(table: pa.Table, text: str) -> pa.Table:
 def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     types = pa.types
     if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        try:
+            column = column.cast(column.type.value_type)
+        except pa.ArrowException:  # intervals of pandas.cut: no cast, but a take
+            parts = [chunk.dictionary.take(chunk.indices) for chunk in column.chunks]
+            column = pa.chunked_array(parts, column.type.value_type)
     if types.is_large_string(column.type) or types.is_string_view(column.type):
         return column.cast(pa.string())
     return column.cast(pa.float64()) if types.is_decimal(column.type) else column

@@ -54,9 +54,13 @@ class Shelf:
         events = []
         for layer in layers:
             key = self.facts(layer).key
-            self.notes.extend(self._store.verify(key))
-            found = self._store.digests(key).intersection(needed)
-            known = self._store.lookup(key)
+            try:
+                self.notes.extend(self._store.verify(key))
+                found = self._store.digests(key).intersection(needed)
+                known = self._store.lookup(key)
+            except VistaStoreError as error:
+                self.notes.append(f"the store was not used: {error.message}")
+                continue
             if known is None or not found:
                 continue
             self.held.setdefault(layer, set()).update(found)

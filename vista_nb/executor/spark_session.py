@@ -135,6 +135,11 @@ def stop(session: SparkSession) -> None:
         session.stop()
     with suppress(Exception):
         gateway.shutdown()
+    from pyspark.sql import SparkSession
+
+    if SparkContext._active_spark_context is context:  # a dead JVM makes session.stop() give up half way
+        SparkContext._active_spark_context = None
+        SparkSession._instantiatedSession = None
     process = getattr(gateway, "proc", None)
     if process is not None:
         _end(process)

@@ -29,6 +29,7 @@ def acquire(plan: Plan, workload: Workload, say: Callable[[str], None]) -> Spark
     with _lock:
         ours = _alive(_owned.get("session"))
         if ours is None:
+            _forget_dead()
             users = _users_session()
             return users if users is not None else _start(plan, workload)
         needed = plan.memory.user + plan.memory.core
@@ -87,4 +88,20 @@ def _users_session() -> Any:
 
     if SparkContext._active_spark_context is None:
         return None
-    return _alive(SparkSession.builder.getOrCreate())
+    try:
+        return _alive(SparkSession.builder.getOrCreate())
+    except Exception:  # py4j raises many kinds when the JVM is gone: nothing of that session can be used
+        if SparkSession._instantiatedSession is not None:
+            from vista_nb.executor.spark_session import stop as stop_session
+
+            stop_session(SparkSession._instantiatedSession)
+        return None
+
+
+def _forget_dead() -> None:
+    """Clear away a session of ours whose JVM died, so that the next one can start; a user's own is not touched."""
+    from pyspark import SparkContext
+
+    session = _owned.get("session")
+    if session is not None and SparkContext._active_spark_context in (None, session.sparkContext):
+        _stop_ours()

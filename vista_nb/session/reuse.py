@@ -40,7 +40,12 @@ def stored_layers(
     if options.reuse == "never":
         return (), len(needed)
     store = Store(Path(options.store_dir) if options.store_dir else store_root())
-    found = [_stored(store, workload, model, layer, needed, options.verify) for layer in workload.layer_names]
+    try:
+        found = [_stored(store, workload, model, layer, needed, options.verify) for layer in workload.layer_names]
+    except VistaStoreError:
+        if options.reuse == "require":
+            raise
+        return (), len(needed)  # a store that cannot be read holds nothing; the run notes it
     usable = tuple(layer for layer, _ in found if layer is not None)
     complete = set.intersection(*(digests for _, digests in found)) if found else set()
     missing = len(needed - complete)

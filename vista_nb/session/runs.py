@@ -81,11 +81,11 @@ class Run:
 
     @classmethod
     def start(cls, prepared: Prepared, plan: Plan, options: Options) -> Run:
-        """Begin the work in a thread whose Spark properties (job group) are its own."""
-        from pyspark.util import InheritableThread
-
+        """Begin the work in a thread of its own. A plain one: pyspark's InheritableThread asks the JVM before it runs,
+        and fails where that JVM has died or was stopped; the backend sets the job group inside the thread anyway.
+        """
         run = cls(prepared, plan, options)
-        InheritableThread(target=run._work, name=f"vista-{run.run_id}", daemon=True).start()
+        threading.Thread(target=run._work, name=f"vista-{run.run_id}", daemon=True).start()
         return run
 
     @property

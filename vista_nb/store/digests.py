@@ -90,8 +90,8 @@ def _digest(path: Path, known: Mapping[bytes, tuple[_Stamp, str]], fresh: _Known
             return FileDigest(remembered[1], stamp.size)
         digest = sha256_of(path)
         after = _Stamp.of(path)
-    except OSError as error:
-        return FileDigest("", 0, error.strerror or str(error))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return FileDigest("", 0, getattr(error, "strerror", None) or str(error))
     if stamp == after and time.time_ns() - stamp.mtime_ns > RACY_NS:
         fresh[name] = (stamp, digest)
     return FileDigest(digest, after.size)
