@@ -81,3 +81,37 @@ def test_saving_and_loading_keeps_the_digest(tmp_path):
     model = small()
     model.save(tmp_path / "m.keras")
     assert digest(keras.models.load_model(tmp_path / "m.keras", compile=False)) == digest(model)
+
+
+def nested(seed=0, extra=0, inner_activation="relu", twice=True):
+    """A model in a model, all names automatic, some of them the same on both levels."""
+    import keras
+
+    small(extra=extra)
+    keras.utils.set_random_seed(seed)
+    inner_image = keras.Input((8, 8, 4))
+    inner = keras.Model(
+        inner_image, keras.layers.Conv2D(4, 3, padding="same", activation=inner_activation)(inner_image) + inner_image
+    )
+    image = keras.Input((8, 8, 3))
+    x = inner(keras.layers.Conv2D(4, 3, padding="same")(image))
+    return keras.Model(image, inner(x) if twice else x)
+
+
+def test_automatic_names_of_nested_models_do_not_matter():
+    """Neither the nested layers' numbers nor the nested model's, and operations such as `+` are numbered too."""
+    assert digest(nested()) == digest(nested(extra=2))
+
+
+@pytest.mark.parametrize("change", [{"inner_activation": "gelu"}, {"twice": False}], ids=lambda c: next(iter(c)))
+def test_what_matters_inside_a_nested_model(change):
+    """Same weights, another activation inside, or one call fewer: another function, another digest."""
+    assert digest(nested()) != digest(nested(**change))
+
+
+def test_same_weights_and_another_architecture_never_share_a_digest():
+    """Weights copied from one to the other: strides and activations alone tell them apart."""
+    plain, others = small(), [small(strides=2), small(activation="gelu"), small(activation="linear")]
+    for other in others:
+        other.set_weights(plain.get_weights())
+    assert len({digest(plain), *map(digest, others)}) == 4

@@ -19,12 +19,13 @@ __all__ = ["CNNFacts", "LayerFacts", "Roster", "load_roster"]
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """One tappable layer, an articulation point of the graph.
+    """One tappable layer.
 
     shape: one image's output without the batch axis, (h, w, c) or (d,). flops: multiply-adds times two from the
     image to here. seconds: per image on one core, decoding left out, from the image to here (measured; estimated
     from flops where plan-only). node: the Keras layer whose output this is. is_class: part of the class head
-    (the logits; VGG16's fc6 and fc7 below them too), absent from weights without a top.
+    (the logits; VGG16's fc6 and fc7 below them too), absent from weights without a top. cut: name and shape of every
+    tensor that must be stored to go on from here; empty at an articulation point, where the output alone is enough.
     """
 
     name: str
@@ -34,11 +35,18 @@ class LayerFacts:
     seconds: float
     aliases: tuple[str, ...] = ()
     is_class: bool = False
+    cut: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def length(self) -> int:
         """Values in the raw tensor (H x W x C)."""
         return prod(self.shape)
+
+    @property
+    def stored_length(self) -> int:
+        """Values of a materialized raw layer: its own tensor, and the others of its cut."""
+        others = sum(prod(shape) for name, shape in self.cut if name != self.name)
+        return self.length + others
 
     def answers_to(self, name: str) -> bool:
         return name == self.name or name in self.aliases
@@ -48,10 +56,12 @@ class LayerFacts:
 class CNNFacts:
     """One CNN of the roster. Sizes in bytes: serialized file, resident memory of one process, GPU memory.
 
-    builder: what makes it (`keras.applications.ResNet50`, `bundled`, `` where plan_only).
-    preprocessing: `tf` (x/127.5 - 1), `caffe` (BGR minus ImageNet mean), `torch`, or `none`.
+    builder: what makes it (`keras.applications.ResNet50`, `alexnet`, `bundled`, `file:PATH` for a model of the user's).
+    preprocessing: `tf` (x/127.5 - 1), `caffe` (BGR minus ImageNet mean), `torch`, or `none`. channels: 3, or 1 (gray).
     layers: low to high. default_layers: names, low to high. paper: the constants of the published system
-    (bytes: serialized, resident), which the profile `sigmod2020` uses.
+    (bytes: serialized, resident), which the profile `sigmod2020` uses. resident: peak of one worker at batch 32, pooled
+    default layers; resident_per_image: bytes that each image of a batch adds to it (0: not measured). offered: the layers that `top k` and `all`
+    count, where that are not all of them (a model of the user's).
     """
 
     name: str
@@ -72,6 +82,14 @@ class CNNFacts:
     aliases: tuple[str, ...] = ()
     paper_serialized: int | None = None
     paper_resident: int | None = None
+    channels: int = 3
+    resident_per_image: int = 0
+    offered: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> tuple[LayerFacts, ...]:
+        """The layers that `top k` and `all` count, low to high; by name any layer may be asked for."""
+        return tuple(layer for layer in self.layers if not self.offered or layer.name in self.offered)
 
     def layer(self, name: str) -> LayerFacts | None:
         """The layer of that name or alias, or None."""
@@ -121,4 +139,5 @@ def _layer(entry: Mapping[str, Any]) -> LayerFacts:
     fields = dict(entry)
     fields["shape"] = tuple(entry["shape"])
     fields["aliases"] = tuple(entry.get("aliases", ()))
+    fields["cut"] = tuple((name, tuple(shape)) for name, shape in entry.get("cut", ()))
     return LayerFacts(**fields)

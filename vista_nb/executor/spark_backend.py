@@ -202,6 +202,7 @@ class SparkBackend(DriverSide):
                 work.precision.value,
                 self.inputs.cache_dir,
                 self.cancelled,
+                tuple(later.start for later in self.plan.logical.steps if isinstance(later, Infer) and later.start),
             )
         return self._artifacts[step.number]
 

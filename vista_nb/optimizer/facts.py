@@ -20,7 +20,7 @@ __all__ = ["Facts", "gather", "given", "model_bytes"]
 
 @dataclass(frozen=True)
 class Facts:
-    """raw and pooled: values per record for every layer of the CNN; widths: of a training row of each layer in L.
+    """raw (with the rest of its cut) and pooled: values per record for every layer of the CNN; widths: of a training row of each layer in L.
 
     layers: every layer of the CNN by name (a stored cut may lie below L). model_bytes: |M|_mem.
 
@@ -60,18 +60,20 @@ def gather(snapshot: Snapshot, reuse: Reuse, rates: Rates) -> Facts:
     workload, stats = snapshot.workload, snapshot.statistics
     layers = {layer.name: layer for layer in (*workload.cnn.layers, *workload.layers)}
 
-    def lengths(*, pushed_down: bool) -> dict[str, int]:
-        return {
-            name: layer_length(layer.shape, workload.pool, pushed_down=pushed_down, views=stats.views)
-            for name, layer in layers.items()
-        }
-
+    top = workload.layers[-1].name
     return Facts(
         snapshot=snapshot,
         reuse=reuse,
         rates=rates,
-        raw=lengths(pushed_down=False),
-        pooled=lengths(pushed_down=True),
+        raw={
+            # nothing goes on from the top layer
+            name: stats.views * (layer.length if name == top else layer.stored_length)
+            for name, layer in layers.items()
+        },
+        pooled={
+            name: layer_length(layer.shape, workload.pool, pushed_down=True, views=stats.views)
+            for name, layer in layers.items()
+        },
         widths=dict(zip(workload.layer_names, feature_widths(snapshot), strict=True)),
         layers=layers,
         model_bytes=model_bytes(snapshot),

@@ -14,10 +14,16 @@ from vista_nb.plan.memory import Sizes
 __all__ = ["feature_widths", "materialized_lengths", "plan_sizes"]
 
 
-def materialized_lengths(snapshot: Snapshot, place: PoolingPlace) -> tuple[int, ...]:
-    """len_i of every layer, low to high, for pooling at `place`."""
+def materialized_lengths(
+    snapshot: Snapshot, place: PoolingPlace, kind: Materialization = Materialization.EAGER
+) -> tuple[int, ...]:
+    """len_i of every layer, low to high, for pooling at `place`. Raw and staged, a layer from which the next pass goes on
+    is stored with its whole cut (one tensor at an articulation point).
+    """
     workload, pushed = snapshot.workload, place is PoolingPlace.PUSHED_DOWN
     views = snapshot.statistics.views
+    if kind is Materialization.STAGED and not pushed:
+        return (*(views * layer.stored_length for layer in workload.layers[:-1]), views * workload.layers[-1].length)
     return tuple(
         sizes.layer_length(layer.shape, workload.pool, pushed_down=pushed, views=views) for layer in workload.layers
     )
@@ -44,7 +50,7 @@ def plan_sizes(
     """
     facts = snapshot.statistics
     t_str = sizes.structured_table(facts.rows, facts.structured_features)
-    lengths = materialized_lengths(snapshot, place)
+    lengths = materialized_lengths(snapshot, place, materialization)
     t_i = tuple(sizes.layer_table(facts.rows, length, t_str) for length in lengths)
     t_e = sizes.eager_table(facts.rows, lengths, t_str)
     t_img = sizes.image_table(facts.rows, facts.image_bytes, facts.views)
@@ -75,7 +81,7 @@ def _chain(snapshot: Snapshot, t_i: tuple[int, ...], t_str: int, via: tuple[str,
         return t_i
     facts, known = snapshot.statistics, dict(zip(snapshot.workload.layer_names, t_i, strict=True))
     passed = {
-        layer.name: sizes.layer_table(facts.rows, facts.views * layer.length, t_str)
+        layer.name: sizes.layer_table(facts.rows, facts.views * layer.stored_length, t_str)
         for layer in snapshot.workload.cnn.layers
         if layer.name in via
     }

@@ -1,6 +1,6 @@
 """The inference artifact: one optimised TensorFlow graph from image or cut to all wanted outputs, and its weights.
 
-Reads a Keras sub-model, writes a folder `graph.pb` + `weights.bin` + `meta.json`, and loads such a folder as a
+Reads a partial CNN, writes a folder `graph.pb` + `weights.bin` + `meta.json`, and loads such a folder as a
 plain function. May touch: TensorFlow inside functions; the artifact's folder. DESIGN.md section 8: Grappler optimises
 ONCE here (batch norm folded, operators fused), and workers load the result with the meta-optimizer off.
 After Grappler the large constants are lifted out of the graph and become arguments: TensorFlow keeps five to seven
@@ -20,14 +20,29 @@ from functools import cache
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vista_nb.errors import VistaEnvironmentError
 from vista_nb.spec.model import Pooling
 
-__all__ = ["ArtifactMeta", "artifact_bytes", "artifact_key", "load", "load_each", "read_meta", "runtime", "save"]
+if TYPE_CHECKING:
+    from vista_nb.executor.cnn.cut import Partial
 
-FORMAT = 3
+__all__ = [
+    "ArtifactMeta",
+    "Infer",
+    "artifact_bytes",
+    "artifact_key",
+    "load",
+    "load_each",
+    "read_meta",
+    "runtime",
+    "save",
+    "usable_meta",
+]
+
+FORMAT = 4
+Infer = Callable[..., Mapping[str, Any]]
 GRAPH_FILE, WEIGHTS_FILE, META_FILE = "graph.pb", "weights.bin", "meta.json"
 _SMALL_VALUES = 1024  # smaller constants stay in the graph: scalars, biases
 _LARGE_VALUES = 8_000_000  # dense matrices such as VGG16's (no convolution is so large)
@@ -36,15 +51,15 @@ _ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class ArtifactMeta:
-    """What the graph takes and gives. input_shape and shapes leave the batch axis out; outputs: layer -> tensor name.
+    """What the graph takes and gives. inputs: (name in the stored cut, placeholder, shape), one for an image.
 
+    outputs: (layer or other tensor of its cut, tensor of the graph); shapes: theirs. Shapes leave the batch axis out.
     weights: (placeholder, shape, byte offset in weights.bin) of each lifted float32 constant. runtime: the versions and
     CPU features it was optimised for; another runtime must not load it.
     """
 
     key: str
-    input: str
-    input_shape: tuple[int, ...]
+    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
     outputs: tuple[tuple[str, str], ...]
     shapes: tuple[tuple[int, ...], ...]
     pooled: bool
@@ -71,17 +86,20 @@ def runtime() -> tuple[tuple[str, str], ...]:
 def artifact_key(
     digest: str, start: str | None, outputs: Sequence[str], pooling: Pooling | None, precision: str
 ) -> str:
-    """32 hex digits naming one artifact on this machine. outputs: roster names, in output order."""
+    """32 hex digits naming one artifact on this machine. outputs: names in the stored cut, in output order."""
     parts = [FORMAT, digest, start, list(outputs), pooling.value if pooling else None, precision, runtime()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def save(model: Any, layers: Sequence[str], pooling: Pooling | None, key: str, folder: Path) -> Path:
-    """Freezes, optimises and writes the model; its outputs are `layers` in order. Atomic: whole folder or nothing.
+def save(
+    part: Partial, inputs: Sequence[str], names: Sequence[str], pooling: Pooling | None, key: str, folder: Path
+) -> Path:
+    """Freezes, optimises and writes the partial CNN. Atomic: whole folder or nothing.
 
-    pooling None: raw tensors come out, else g_l's vectors.
+    inputs, names: what its inputs and outputs are called in a stored cut. pooling None: raw tensors come out, else
+    g_l's vectors.
     """
-    frozen = _frozen(model, pooling)
+    frozen = _frozen(part, pooling)
     # the largest matrices first: no batch norm is folded into them, and Grappler copies every constant often
     early, matrices = _lifted(frozen.graph.as_graph_def(), _LARGE_VALUES)
     graph, others = _lifted(
@@ -91,10 +109,9 @@ def save(model: Any, layers: Sequence[str], pooling: Pooling | None, key: str, f
     offsets, end = _layout(constants)
     meta = ArtifactMeta(
         key,
-        frozen.inputs[0].name,
-        tuple(int(n) for n in model.input.shape[1:]),
-        tuple((name, tensor.name) for name, tensor in zip(layers, frozen.outputs, strict=True)),
-        tuple(tuple(int(n) for n in tensor.shape[1:]) for tensor in frozen.outputs),
+        tuple((name, given.name, _shape(given)) for name, given in zip(inputs, frozen.inputs, strict=True)),
+        tuple((name, tensor.name) for name, tensor in zip(names, frozen.outputs, strict=True)),
+        tuple(_shape(tensor) for tensor in frozen.outputs),
         pooling is not None,
         tuple((name, array.shape, offsets[name]) for name, array in constants.items()),
         runtime(),
@@ -122,8 +139,7 @@ def read_meta(folder: Path) -> ArtifactMeta | None:
         data = json.loads((folder / META_FILE).read_text(encoding="utf-8"))
         meta = ArtifactMeta(
             data["key"],
-            data["input"],
-            tuple(data["input_shape"]),
+            tuple((name, placeholder, tuple(shape)) for name, placeholder, shape in data["inputs"]),
             tuple((name, tensor) for name, tensor in data["outputs"]),
             tuple(tuple(shape) for shape in data["shapes"]),
             bool(data["pooled"]),
@@ -136,13 +152,23 @@ def read_meta(folder: Path) -> ArtifactMeta | None:
     return meta if whole and meta.runtime == runtime() else None
 
 
+def usable_meta(folder: Path) -> ArtifactMeta:
+    """The folder's description. Raises VST444 where the folder cannot be used here."""
+    meta = read_meta(folder)
+    if meta is None:
+        raise VistaEnvironmentError(
+            "VST444", f"the inference artifact {folder} is missing or was made by another TensorFlow", "run again"
+        )
+    return meta
+
+
 def artifact_bytes(folder: Path) -> int:
     """Graph and weights on disk."""
     return (folder / GRAPH_FILE).stat().st_size + (folder / WEIGHTS_FILE).stat().st_size
 
 
-def load(folder: Path) -> Callable[[Any], Mapping[str, Any]]:
-    """The graph as a function: batch (n, *input_shape) float32 -> layer name -> numpy array.
+def load(folder: Path) -> Infer:
+    """The graph as a function: one float32 batch (n, *shape) per input, in their order -> output name -> numpy array.
 
     Raises VST444 where the folder cannot be used here.
     """
@@ -150,7 +176,7 @@ def load(folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     return _function(meta, graph, weights, meta.outputs)
 
 
-def load_each(folder: Path, layers: Sequence[str]) -> dict[str, Callable[[Any], Mapping[str, Any]]]:
+def load_each(folder: Path, layers: Sequence[str]) -> dict[str, Infer]:
     """One function per layer, each pruned to what that layer needs: for measuring prefixes."""
     meta, graph, weights = _imported(folder)
     return {name: _function(meta, graph, weights, [(name, dict(meta.outputs)[name])]) for name in layers}
@@ -160,11 +186,7 @@ def _imported(folder: Path) -> tuple[ArtifactMeta, Any, list[Any]]:
     """The description, the graph as a wrapped function, the weights as tensors."""
     import tensorflow as tf
 
-    meta = read_meta(folder)
-    if meta is None:
-        raise VistaEnvironmentError(
-            "VST444", f"the inference artifact {folder} is missing or was made by another TensorFlow", "run again"
-        )
+    meta = usable_meta(folder)
     # already optimised: a second pass would cost seconds in every worker
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     definition = tf.compat.v1.GraphDef()
@@ -184,18 +206,16 @@ def _read_weights(file: Path, meta: ArtifactMeta) -> list[Any]:
     return [tf.constant(array) for array in arrays]
 
 
-def _function(
-    meta: ArtifactMeta, wrapped: Any, weights: Sequence[Any], outputs: Sequence[tuple[str, str]]
-) -> Callable[[Any], Mapping[str, Any]]:
+def _function(meta: ArtifactMeta, wrapped: Any, weights: Sequence[Any], outputs: Sequence[tuple[str, str]]) -> Infer:
     import tensorflow as tf
 
     element = wrapped.graph.as_graph_element
-    feeds = [element(meta.input), *(element(f"{name}:0") for name, _, _ in meta.weights)]
+    feeds = [*(element(name) for _, name, _ in meta.inputs), *(element(f"{name}:0") for name, _, _ in meta.weights)]
     function = wrapped.prune(feeds, [element(tensor) for _, tensor in outputs])
     names = [name for name, _ in outputs]
 
-    def infer(batch: Any) -> Mapping[str, Any]:
-        results = function(tf.constant(batch), *weights)
+    def infer(*batches: Any) -> Mapping[str, Any]:
+        results = function(*map(tf.constant, batches), *weights)
         return dict(zip(names, (result.numpy() for result in results), strict=True))
 
     return infer
@@ -230,20 +250,28 @@ def _layout(constants: Mapping[str, Any]) -> tuple[dict[str, int], int]:
     return offsets, end
 
 
-def _frozen(model: Any, pooling: Pooling | None) -> Any:
-    """A concrete function without variables; one input, outputs in the model's order."""
+def _frozen(part: Partial, pooling: Pooling | None) -> Any:
+    """A concrete function without variables; inputs and outputs in the order of the partial CNN's."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+    from vista_nb.executor.cnn.grouped import without_xla
     from vista_nb.executor.cnn.pooling import pool_tensor
 
-    def forward(batch: Any) -> list[Any]:
-        given = model(batch, training=False)
-        results = list(given) if isinstance(given, list | tuple) else [given]
-        return [pool_tensor(result, pooling) if pooling else tf.identity(result) for result in results]
+    for step in part.steps:
+        without_xla(step.operation)
 
-    signature = tf.TensorSpec((None, *model.input.shape[1:]), tf.float32, name="batch")
-    return convert_variables_to_constants_v2(tf.function(forward).get_concrete_function(signature))
+    def forward(*batches: Any) -> list[Any]:
+        return [pool_tensor(result, pooling) if pooling else tf.identity(result) for result in part(batches)]
+
+    signature = [
+        tf.TensorSpec((None, *tensor.shape), tf.float32, name=f"batch_{i}") for i, tensor in enumerate(part.inputs)
+    ]
+    return convert_variables_to_constants_v2(tf.function(forward).get_concrete_function(*signature))
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor.shape[1:])
 
 
 def _optimised(definition: Any, kept: Sequence[str], placeholders: Iterable[str]) -> Any:

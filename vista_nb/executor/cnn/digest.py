@@ -34,29 +34,36 @@ def model_digest(model: Any) -> str:
 
 
 def architecture(model: Any) -> str:
-    """The model's config as canonical JSON, auto-generated names replaced by the layer's place."""
+    """The model's config as canonical JSON, auto-generated names replaced by the layer's place, level by level."""
     import keras
 
-    config = model.get_config()
     # a nested object (activation, dtype policy, tensor) becomes plain data, as in a saved `.keras` file
-    plain = json.loads(json.dumps(keras.saving.serialize_keras_object(config)))
-    names = {layer.name: f"auto:{i}" for i, layer in enumerate(model.layers) if _is_automatic(layer)}
-    names[model.name] = "model"
-    return json.dumps(_normalised(plain, names, False), sort_keys=True)
+    plain = json.loads(json.dumps(keras.saving.serialize_keras_object(model.get_config())))
+    return json.dumps(_normalised(plain, {model.name: "model"}, False), sort_keys=True)
 
 
-def _is_automatic(layer: Any) -> bool:
+def _is_automatic(kind: str, name: str) -> bool:
     """Whether Keras made the name: the class name in snake case, perhaps numbered (`conv2d_7`, `input_layer`)."""
-    kind = type(layer).__name__
     snake = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", kind))
     snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", snake).lower()
-    return re.fullmatch(re.escape(snake) + r"(_\d+)?", layer.name) is not None
+    return re.fullmatch(re.escape(snake) + r"(_\d+)?", name) is not None
+
+
+def _inner_names(graph: Mapping[str, Any]) -> dict[str, str] | None:
+    """Automatic names of the layers of one (nested) model -> their places; None where this is no model's config."""
+    layers = graph.get("layers")
+    if not isinstance(layers, list) or not all(isinstance(x, dict) and "class_name" in x for x in layers):
+        return None
+    kinds = [(layer["class_name"], (layer.get("config") or {}).get("name")) for layer in layers]
+    return {name: f"auto:{i}" for i, (kind, name) in enumerate(kinds) if name and _is_automatic(kind, name)}
 
 
 def _normalised(value: Any, names: Mapping[str, str], is_name: bool) -> Any:
     if isinstance(value, dict):
+        inner = _inner_names(value)
+        # a model's own name belongs to the level above, the names of its layers to its own
         return {
-            key: _normalised(item, names, is_name or key in _NAME_KEYS)
+            key: _normalised(item, names if inner is None or key == "name" else inner, is_name or key in _NAME_KEYS)
             for key, item in value.items()
             if not _TRAINING_ONLY.fullmatch(key)
         }

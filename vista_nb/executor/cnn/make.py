@@ -7,39 +7,26 @@ the weights file, Keras' download folder, the artifact's folder. Its kernel-side
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vista_nb.errors import VistaEnvironmentError, VistaError
+from vista_nb.errors import VistaEnvironmentError
+from vista_nb.executor.cnn.throwaway import answering
 
-__all__ = ["ANSWER_PREFIX", "main"]
-
-ANSWER_PREFIX = "VISTA_NB_ANSWER "
+__all__ = ["main"]
 
 
 def main() -> int:
     """Exit status 0 with an answer, 1 with a coded error; anything else is a crash that the client reports."""
-    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    # Keras draws download bars on stdout; the answer alone may go there
-    answer_stream, sys.stdout = sys.stdout, sys.stderr
-    try:
-        answer = _answer(request)
-    except VistaError as error:
-        answer = {"error": type(error).__name__, "code": error.code, "message": error.message, "hint": error.hint}
-    answer_stream.write(ANSWER_PREFIX + json.dumps(answer) + "\n")
-    answer_stream.flush()
-    return 1 if "error" in answer else 0
+    return answering(_answer)
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     from vista_nb.executor.cnn.build import BUNDLED_FILE, build, imagenet_file
     from vista_nb.executor.cnn.digest import model_digest
+    from vista_nb.executor.cnn.own_build import own_digest
 
     builder, weights = request["builder"], request["weights"]
     given = Path(request["file"]) if request.get("file") else None
@@ -47,7 +34,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     file = {"random": None, "imagenet": None}.get(weights, given or BUNDLED_FILE)
     if weights == "imagenet":
         file = imagenet_file(builder)
-    digest = model_digest(model)
+    digest = own_digest(model) if builder.startswith("file:") else model_digest(model)
     if request.get("artifact"):
         _write_artifact(model, digest, request)
     return {"digest": digest, "include_top": include_top, "file": str(file) if file else None}
@@ -63,9 +50,13 @@ def _write_artifact(model: Any, digest: str, request: Mapping[str, Any]) -> None
         raise VistaEnvironmentError(
             "VST445", f"the weights of {request['builder']} changed while the run was planned", "run the cell again"
         )
-    part = cut(model, wanted["start"], wanted["nodes"])
+    name, node = wanted["start"] or ("", None)
+    names, nodes = zip(*wanted["outputs"], strict=True)
+    part = cut(model, node, nodes)
+    # in a stored cut a roster layer bears its roster name
+    inputs = [name if tensor.name == node else tensor.name for tensor in part.inputs]
     pooling = Pooling(wanted["pooling"]) if wanted["pooling"] else None
-    save(part, wanted["layers"], pooling, wanted["key"], Path(wanted["folder"]))
+    save(part, inputs, names, pooling, wanted["key"], Path(wanted["folder"]))
 
 
 if __name__ == "__main__":

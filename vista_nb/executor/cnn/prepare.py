@@ -8,14 +8,9 @@ TensorFlow or Keras themselves. DESIGN.md sections 8 and 9: a second cell needs 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,19 +18,20 @@ from typing import Any
 
 from filelock import FileLock
 
-from vista_nb import errors
 from vista_nb.catalog.roster import CNNFacts, LayerFacts
-from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaDataError, VistaError, VistaRunError
+from vista_nb.errors import NotSupportedYet, VistaDataError
 from vista_nb.executor.cnn.artifact import artifact_key, read_meta
 from vista_nb.executor.cnn.build import BUNDLED_FILE, imagenet_file
-from vista_nb.executor.cnn.make import ANSWER_PREFIX
+from vista_nb.executor.cnn.described import remembered
+from vista_nb.executor.cnn.throwaway import ask
 from vista_nb.executor.inputs import ModelSource
 from vista_nb.spec.model import Pooling
 
 __all__ = ["known_model", "prepare_artifact", "resolve_model"]
 
 _POLL_SECONDS = 0.05
-_KNOWN_WEIGHTS = ("random", "imagenet", "bundled")
+_KNOWN_WEIGHTS = ("random", "imagenet", "bundled", "own")
+_FILE = "file:"  # the builder of a user's own CNN
 
 
 def resolve_model(
@@ -62,9 +58,16 @@ def known_model(cnn: CNNFacts, weights: str, seed: int, cache_dir: Path) -> Mode
     Raises what `resolve_model` raises for a plan-only CNN, unknown weights and a missing file.
     """
     source = _unresolved(cnn, weights, seed)
+    if source.weights == "own":
+        known = remembered(_model_file(source.builder), cache_dir)
+        return replace(source, digest=known["digest"]) if known else None
     key = _source_key(source)
     answer = _remembered(cache_dir).get(key) if key else None
     return _resolved(source, answer) if answer else None
+
+
+def _model_file(builder: str) -> Path:
+    return Path(builder.removeprefix(_FILE))
 
 
 def _resolved(source: ModelSource, answer: Mapping[str, Any]) -> ModelSource:
@@ -81,26 +84,27 @@ def prepare_artifact(
     precision: str,
     cache_dir: Path,
     cancel: threading.Event | None = None,
+    onward: Collection[str] = (),
 ) -> Path:
     """The folder of the inference artifact from `start` (None: the image) to the roster layers `outputs`.
 
-    pooling None: raw tensors come out. Made at most once per machine; two kernels wait for each other.
+    pooling None: raw tensors come out, for the layers in `onward` with the rest of their cuts. Made at most once per machine; two kernels wait for each other.
     Raises VST940 (precision), VST443 (cut), and what `make` reports; VistaCancelled when `cancel` is set.
     """
     if precision != "float32":
         raise NotSupportedYet("VST940", f"precision {precision} is not supported yet", "leave `precision` out")
     layers = [_layer(cnn, name) for name in outputs]
     begin = _layer(cnn, start) if start else None
-    names = tuple(layer.name for layer in layers)
+    tensors = _tensors(layers, {layer.name for layer in layers if layer.name in onward and pooling is None})
+    names = [name for name, _ in tensors]
     key = artifact_key(source.digest, begin.name if begin else None, names, pooling, precision)
     folder = cache_dir / "artifacts" / key
     if read_meta(folder) is not None:
         return folder
     wanted = {
         "digest": source.digest,
-        "start": begin.node if begin else None,
-        "layers": names,
-        "nodes": [layer.node for layer in layers],
+        "start": [begin.name, begin.node] if begin else None,
+        "outputs": tensors,
         "pooling": pooling.value if pooling else None,
         "key": key,
         "folder": str(folder),
@@ -119,6 +123,8 @@ def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:
             f"{cnn.name} can be planned, but a run of it is not supported yet",
             "use --explain, or another CNN (`%vista cnns`)",
         )
+    if weights == "own" and cnn.builder.startswith(_FILE):
+        return ModelSource(cnn.builder, weights, _model_file(cnn.builder), "")
     if weights == "random":
         return ModelSource(cnn.builder, weights, None, "", seed)
     if weights == "imagenet" and cnn.builder != "bundled":
@@ -134,6 +140,15 @@ def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:
     if not file.is_file():
         raise VistaDataError("VST340", f"weights file {file} does not exist", "check the path after `weights:`")
     return ModelSource(cnn.builder, weights, file, "")
+
+
+def _tensors(layers: Sequence[LayerFacts], onward: Collection[str]) -> list[tuple[str, str]]:
+    """What the artifact gives, as (name in the stored cut, Keras' name): the layers, then the rest of their cuts."""
+    outputs = {layer.name: layer.node for layer in layers}
+    others = (name for layer in layers if layer.name in onward for name, _ in layer.cut if name != layer.node)
+    for name in others:
+        outputs.setdefault(name, name)
+    return list(outputs.items())
 
 
 def _layer(cnn: CNNFacts, name: str) -> LayerFacts:
@@ -158,10 +173,15 @@ def _source_key(source: ModelSource) -> str:
     """What the digest depends on, as text; empty where only a process can tell (ImageNet file not here yet)."""
     if source.file is None and source.weights != "random":
         return ""
+    files = [source.file] if source.file is not None else []
+    files += [_model_file(source.builder)] if source.builder.startswith(_FILE) else []
     stamp: list[int | str] = []
-    if source.file is not None:
-        state = source.file.stat()
-        stamp = [str(source.file), state.st_size, state.st_mtime_ns, state.st_ino]
+    for file in files:
+        try:
+            state = file.stat()
+        except OSError:
+            return ""
+        stamp += [str(file), state.st_size, state.st_mtime_ns, state.st_ino]
     kind = source.weights if source.weights in _KNOWN_WEIGHTS else "file"
     runtime = [version("keras"), version("tensorflow")]
     return json.dumps([source.builder, kind, source.seed, stamp, runtime])
@@ -188,54 +208,4 @@ def _remember(cache_dir: Path, key: str, answer: Mapping[str, Any]) -> None:
 
 def _run_make(request: Mapping[str, Any], cache_dir: Path, cancel: threading.Event | None) -> dict[str, Any]:
     """One throw-away process; its answer, or its coded error raised here."""
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".make-") as room:
-        place = Path(room)
-        (place / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        with (place / "out").open("wb") as out, (place / "err").open("wb") as err:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "vista_nb.executor.cnn.make", str(place / "request.json")],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
-                start_new_session=True,  # a notebook's interrupt must not reach it half way: we end it ourselves
-            )
-            _wait(process, cancel)
-        output = (place / "out").read_text(encoding="utf-8", errors="replace")
-        complaint = (place / "err").read_text(encoding="utf-8", errors="replace")
-    return _checked(output, complaint, process.returncode)
-
-
-def _wait(process: subprocess.Popen[bytes], cancel: threading.Event | None) -> None:
-    try:
-        while process.poll() is None:
-            if cancel is None:
-                process.wait()
-            elif cancel.wait(_POLL_SECONDS):
-                raise VistaCancelled("cancelled while the CNN was prepared")
-    except BaseException:  # an interrupt too: no orphan process may go on
-        _end(process)
-        raise
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The process and whatever it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _checked(output: str, complaint: str, status: int) -> dict[str, Any]:
-    lines = [line for line in output.splitlines() if line.startswith(ANSWER_PREFIX)]
-    if not lines:
-        tail = " | ".join([line.strip() for line in complaint.splitlines() if line.strip()][-3:])
-        hint = "too little memory?" if status == -signal.SIGKILL else "`vista-nb doctor` checks the installation"
-        raise VistaRunError("VST540", f"preparing the CNN failed (status {status}): {tail[:500]}", hint, "prepare")
-    answer: dict[str, Any] = json.loads(lines[-1].removeprefix(ANSWER_PREFIX))
-    if "error" in answer:
-        kind = getattr(errors, answer["error"], VistaRunError)
-        if not (isinstance(kind, type) and issubclass(kind, VistaError)):
-            kind = VistaRunError
-        raise kind(answer["code"], answer["message"], answer["hint"])
-    return answer
+    return ask("vista_nb.executor.cnn.make", request, cache_dir, cancel)

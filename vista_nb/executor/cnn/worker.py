@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class InferenceTask:
     threads: int = 1
     limit: int = 0
     slots: str = ""
+    channels: int = 3
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,11 @@ class PoolTask:
 
 @dataclass
 class _MiniBatch:
-    """Rows on their way: digests of all, errors of all (None: fine), and the input of the fine ones."""
+    """Rows on their way: digests of all, errors of all (None: fine), and the inputs of the fine ones, if any is."""
 
     digests: list[str] = field(default_factory=list)
     errors: list[str | None] = field(default_factory=list)
-    inputs: NDArray[np.float32] | None = None
+    inputs: tuple[NDArray[np.float32], ...] = ()
 
 
 def output_schema(task: InferenceTask) -> pa.Schema:
@@ -165,12 +167,12 @@ def _from_images(task: InferenceTask, rows: pa.Table) -> _MiniBatch:
     for value in rows.column("content" if has_content else "path"):
         try:
             content = value.as_py() if has_content else _read(value.as_py())
-            pictures.append(decode(content or b"", task.height, task.width))
+            pictures.append(decode(content or b"", task.height, task.width, task.channels))
             mini.errors.append(None)
         except BadImageError as error:
             mini.errors.append(str(error))
     if pictures:
-        mini.inputs = preprocess(np.stack(pictures), task.preprocessing)
+        mini.inputs = (preprocess(np.stack(pictures), task.preprocessing),)
     return mini
 
 
@@ -186,7 +188,7 @@ def _from_tensors(task: InferenceTask, rows: pa.Table) -> _MiniBatch:
     mini = _MiniBatch(rows.column("digest").to_pylist(), [None if row else "no tensor stored" for row in records])
     held = [row for row in records if row]
     if held:
-        mini.inputs = stack(held, task.start or "").astype(np.float32, copy=False)
+        mini.inputs = tuple(stack(held, name).astype(np.float32, copy=False) for name in _input_names(task.artifact))
     return mini
 
 
@@ -197,6 +199,14 @@ def _ahead(items: Iterator[_MiniBatch]) -> Iterator[_MiniBatch]:
         while (item := future.result()) is not None:
             future = pool.submit(next, items, None)
             yield item
+
+
+@lru_cache(maxsize=8)
+def _input_names(artifact: str) -> tuple[str, ...]:
+    """The tensors of a stored cut that the artifact takes, in its order."""
+    from vista_nb.executor.cnn.artifact import usable_meta
+
+    return tuple(name for name, _, _ in usable_meta(Path(artifact)).inputs)
 
 
 def _model(task: InferenceTask) -> Any:
@@ -229,11 +239,11 @@ def _set_threads(threads: int) -> None:
 
 def _result(task: InferenceTask, schema: pa.Schema, mini: _MiniBatch, infer: Any) -> pa.RecordBatch:
     good = [error is None for error in mini.errors]
-    results: Mapping[str, NDArray[np.float32]] = infer(mini.inputs) if mini.inputs is not None else {}
+    results: Mapping[str, NDArray[np.float32]] = infer(*mini.inputs) if mini.inputs else {}
     if task.pooled:
         payload = [_vectors_column(results.get(layer), good) for layer in task.layers]
     else:
-        payload = [tensors_column({layer: results.get(layer) for layer in task.layers}, good)]
+        payload = [tensors_column(results or dict.fromkeys(task.layers), good)]
     columns = [pa.array(mini.digests, pa.string()), *_head(mini.errors), *payload]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
