@@ -1,160 +1,166 @@
-"""Pictures drawn by formula, to train the bundled CNN on: a textured figure on a textured ground.
+"""Pictures drawn by formula, to train the bundled CNN on: a textured figure among others on a textured ground.
 
-Reads a seed and a count. Returns uint8 pictures (count, 96, 96, 3) and int64 labels (count,), the figure's outline.
+Reads a seed and a count. Returns `Pictures`: uint8 (count, 96, 96, 3), the outline's number, the families seen.
 May touch nothing. Shares no code and no outline with `vista_nb.demo`: the network never sees the catalogue. (Gratings
 and lattices are akin to the catalogue's stripes, checks and dots, as any set of textures would be.)
 
-A figure is a region f(x, y) < 0, turned, stretched and moved; a texture is a periodic or random field, mapped to two
-colours. The label is the outline alone: texture and colour are drawn at random for figure and ground. As the two
-often share their colours, a network must know textures on the way (to tell figure from ground) and forget them at
-the top: just the division of labour between its layers that the demo shows.
+A figure is an outline, turned, stretched and moved; texture and colours are drawn at random for figure and ground. As
+the two often share their colours, a network must know textures on the way (to tell figure from ground) and forget them
+at the top: just the division of labour between its layers that the demo shows. What photos have and formulas lack is
+added: smaller figures beside and over it, folds, seams, a shadow, light from one side, colour casts, blur, grain, and
+the blocks of JPEG.
 """
 
+import io
 import math
-from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
-__all__ = ["FIGURES", "SIDE", "draw"]
+from benchmarks.formula_outlines import ASSEMBLIES, FIGURES, Field, Outline, Rng, assembly
+from benchmarks.formula_textures import FAMILIES, SIDE, coordinates, noise, texture
 
-SIDE: Final = 96
-Field = NDArray[Any]
-Rng = np.random.Generator
+__all__ = ["OUTLINES", "SIDE", "Pictures", "draw"]
 
-_AXIS: Final = np.linspace(-1.0, 1.0, SIDE, dtype=np.float32)
-_X, _Y = np.meshgrid(_AXIS, _AXIS)
-
-
-def _superellipse(power: float) -> Callable[[Field, Field], Field]:
-    return lambda x, y: np.abs(x) ** power + np.abs(y) ** power - 1.0
-
-
-def _wave(petals: int, depth: float) -> Callable[[Field, Field], Field]:
-    """A circle whose radius goes up and down `petals` times."""
-    return lambda x, y: np.hypot(x, y) - 0.8 * (1.0 + depth * np.cos(petals * np.arctan2(y, x)))
+OUTLINES: Final = len(FIGURES) + ASSEMBLIES
+"""Outline numbers: the figures first, in the order of FIGURES, then the assemblies."""
+_FIGURES: Final = tuple(FIGURES.values())
+NAMED: Final = 0.35
+"""Share of pictures whose outline is one of the thirteen figures, the only ones that have a logit."""
 
 
-def _polygon(corners: int) -> Callable[[Field, Field], Field]:
-    def field(x: Field, y: Field) -> Field:
-        wedge = 2.0 * math.pi / corners
-        angle = np.mod(np.arctan2(y, x), wedge) - wedge / 2.0
-        return np.hypot(x, y) * np.cos(angle) - 0.75
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures uint8 (n, 96, 96, 3); outlines int64 (n,); families bool (n, families): the textures in the picture."""
 
-    return field
-
-
-def _crescent(x: Field, y: Field) -> Field:
-    return np.maximum(np.hypot(x, y) - 1.0, 0.75 - np.hypot(x - 0.5, y))
+    images: NDArray[np.uint8]
+    outlines: NDArray[np.int64]
+    families: NDArray[np.bool_]
 
 
-def _annulus(x: Field, y: Field) -> Field:
-    return np.abs(np.hypot(x, y) - 0.75) - 0.27
+def _outline(number: int, rng: Rng) -> Outline:
+    return _FIGURES[number] if number < len(_FIGURES) else assembly(number - len(_FIGURES), rng)
 
 
-def _corner(x: Field, y: Field) -> Field:
-    return np.maximum(np.maximum(np.abs(x), np.abs(y)) - 0.9, np.minimum(x, y) + 0.2)
+def _number(rng: Rng) -> int:
+    if rng.random() < NAMED:
+        return int(rng.integers(len(_FIGURES)))
+    return int(rng.integers(len(_FIGURES), OUTLINES))
 
 
-def _heart(x: Field, y: Field) -> Field:
-    return x * x + (y + 0.7 * np.sqrt(np.abs(x))) ** 2 - 0.8
+def _mask(number: int, rng: Rng, size: float, reach: float, clutter: float) -> Field:
+    """Return (side, side, 1), 1 inside: upright within half a radian, of a size around `size`."""
+    place = (float(rng.uniform(-reach, reach)), float(rng.uniform(-reach, reach)))
+    stretch = math.exp(rng.normal(0.0, 0.08))
+    inside = _outline(number, rng)(*coordinates(rng.uniform(-0.5, 0.5), size, stretch, place))
+    if rng.random() < 0.5 * clutter:  # a border that is not quite the formula's: cloth, paper, clay
+        inside = inside + np.float32(rng.uniform(0.02, 0.06)) * noise(rng, int(rng.integers(4, 12)))
+    edge = np.float32(60.0 * size)
+    return np.asarray(1.0 / (1.0 + np.exp((inside * edge).clip(-30.0, 30.0))))[:, :, None]
 
 
-def _half(x: Field, y: Field) -> Field:
-    return np.maximum(np.hypot(x, y + 0.4) - 1.1, -y - 0.4)
+def _colours(rng: Rng) -> NDArray[np.float32]:
+    """Two colours: any, or, as often, muted ones of one tint, as in most rooms."""
+    if rng.random() < 0.5:
+        return rng.uniform(10.0, 245.0, (2, 3)).astype(np.float32)
+    tint = rng.standard_normal((2, 3)) * rng.uniform(2.0, 25.0)
+    return (rng.uniform(20.0, 235.0, (2, 1)) + tint).astype(np.float32)
 
 
-def _snake(x: Field, y: Field) -> Field:
-    return np.maximum(np.abs(y - 0.5 * np.sin(3.5 * x)) - 0.3, np.abs(x) - 1.1)
+def _surface(rng: Rng, textured: float, colours: NDArray[np.float32]) -> tuple[Field, int | None]:
+    """Return coloured pixels (side, side, 3), with folds, and the texture's family."""
+    field, family = texture(rng, textured)
+    pixels = colours[0] + field[:, :, None] * (colours[1] - colours[0])
+    if rng.random() < 0.6 * textured:
+        folds = noise(rng, int(rng.integers(2, 8)))[:, :, None]
+        pixels = pixels * (1.0 + np.float32(rng.uniform(0.05, 0.25)) * folds)
+    return pixels, family
 
 
-FIGURES: Final[dict[str, Callable[[Field, Field], Field]]] = {
-    "ellipse": _superellipse(2.0),
-    "astroid": _superellipse(0.65),
-    "triangle": _polygon(3),
-    "square": _polygon(4),
-    "trefoil": _wave(3, 0.35),
-    "starfish": _wave(5, 0.35),
-    "gear": _wave(9, 0.2),
-    "crescent": _crescent,
-    "annulus": _annulus,
-    "corner": _corner,
-    "heart": _heart,
-    "half": _half,
-    "snake": _snake,
-}
-"""Figure name -> f(x, y), below 0 inside. The position in this dictionary is the class number."""
+def _laid(picture: Field, mask: Field, surface: Field, rng: Rng, shadows: float) -> Field:
+    """Lay a figure over the picture, with the shadow it casts on what lies under it."""
+    if rng.random() < shadows:
+        flat = Image.fromarray((mask[:, :, 0] * 255.0).astype(np.uint8))
+        soft = np.asarray(flat.filter(ImageFilter.BoxBlur(int(rng.integers(2, 6)))), dtype=np.float32) / 255.0
+        shifted = np.roll(soft, tuple(int(step) for step in rng.integers(-5, 6, 2)), axis=(0, 1))
+        picture = picture * (1.0 - np.float32(rng.uniform(0.1, 0.5)) * shifted[:, :, None])
+    return mask * surface + (1.0 - mask) * picture
 
 
-def _turned(rng: Rng, angle: float, size: float, stretch: float, shift: float) -> tuple[Field, Field]:
-    """Return the picture's coordinates as seen from the figure or texture."""
-    dx, dy = rng.uniform(-shift, shift, 2).astype(np.float32)
-    cos, sin = math.cos(angle), math.sin(angle)
-    x, y = (_X - dx) / size, (_Y - dy) / size
-    return (cos * x + sin * y) * stretch, (cos * y - sin * x) / stretch
+def _seamed(surface: Field, rng: Rng) -> Field:
+    """Add a seam or two, and a badge: lines and a patch that belong to the figure and are not its outline."""
+    for _ in range(int(rng.integers(0, 3))):
+        place = (float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5)))
+        along, _ = coordinates(rng.uniform(0.0, math.pi), 1.0, 1.0, place)
+        line = np.exp(-((along * np.float32(rng.uniform(20.0, 60.0))) ** 2))[:, :, None]
+        surface = surface * (1.0 - np.float32(rng.uniform(-0.3, 0.5)) * line)
+    if rng.random() < 0.4:
+        badge = _mask(_number(rng), rng, rng.uniform(0.1, 0.25), 0.35, 0.0)
+        surface = badge * rng.uniform(10.0, 245.0, 3).astype(np.float32) + (1.0 - badge) * surface
+    return surface
 
 
-def _noise(rng: Rng, cells: int) -> Field:
-    """Smooth random field: a coarse random grid, read between its points."""
-    grid = rng.standard_normal((cells + 2, cells + 2)).astype(np.float32)
-    at = np.linspace(0.0, cells, SIDE, dtype=np.float32)
-    low = at.astype(np.int64)
-    part = (at - low).astype(np.float32)
-    rows = grid[low] * (1.0 - part)[:, None] + grid[low + 1] * part[:, None]
-    return np.asarray(rows[:, low] * (1.0 - part) + rows[:, low + 1] * part)
+def _camera(pixels: Field, rng: Rng, clutter: float) -> NDArray[np.uint8]:
+    """Light from one side, colour cast, tone, blur, grain and JPEG, each drawn at random."""
+    across, _ = coordinates(rng.uniform(0.0, 2.0 * math.pi), 1.0, 1.0, (0.0, 0.0))
+    light = 1.0 + np.float32(clutter * rng.uniform(0.0, 0.35)) * across[:, :, None]
+    cast = rng.normal(1.0, 0.07 * clutter, 3).astype(np.float32)
+    pixels = (pixels * light * cast).clip(0.0, 255.0)
+    if rng.random() < 0.5 * clutter:
+        pixels = 255.0 * (pixels / 255.0) ** np.float32(math.exp(rng.normal(0.0, 0.25)))
+    image = Image.fromarray(pixels.astype(np.uint8))
+    if rng.random() < 0.5 * clutter:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    grain = rng.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * np.float32(rng.uniform(0.0, 9.0))
+    seen = (np.asarray(image, dtype=np.float32) + grain).clip(0.0, 255.0).astype(np.uint8)
+    return _compressed(seen, int(rng.integers(25, 95))) if rng.random() < 0.5 * clutter else seen
 
 
-def _texture(rng: Rng, textured: float) -> Field:
-    """Return a field with values from 0 to 1: plain, or one of seven families at random scale and angle."""
-    family = int(rng.integers(7))
-    if rng.random() > textured:
-        return np.full_like(_X, 0.5)
-    if family == 6:
-        return _squash(_noise(rng, int(rng.integers(6, 30))), rng)
-    x, y = _turned(rng, rng.uniform(0.0, math.pi), rng.uniform(0.022, 0.06), 1.0, 1.0)
-    fields: tuple[Callable[[], Field], ...] = (
-        lambda: np.sin(x),
-        lambda: np.sin(x) * np.sin(y),
-        lambda: np.sin(x) + np.sin(y) - rng.uniform(-1.0, 1.0),
-        lambda: np.sin(x + 1.5 * np.sin(0.7 * y)),
-        lambda: np.cos(x) + np.cos(0.5 * x + 0.866 * y) + np.cos(0.5 * x - 0.866 * y) - rng.uniform(-0.5, 1.0),
-        lambda: np.abs(np.sin(0.7 * x) + np.sin(0.7 * y)) - rng.uniform(0.3, 1.0),
-    )
-    return _squash(fields[family](), rng)
+def _compressed(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
+    return np.array(Image.open(stream))
 
 
-def _squash(field: Field, rng: Rng) -> Field:
-    """Soft or hard step from 0 to 1 across the field's zero line."""
-    return 1.0 / (1.0 + np.exp(-field.clip(-9.0, 9.0) * rng.uniform(1.5, 9.0)))
+def _picture(number: int, rng: Rng, textured: float) -> tuple[NDArray[np.uint8], list[int]]:
+    """One scene and the families in it. `textured` is the chance of a texture, and the strength of everything else."""
+    clutter = textured / 0.75
+    ours = _colours(rng)
+    theirs = ours if rng.random() < 0.3 * clutter else _colours(rng)
+    picture, ground = _surface(rng, textured, theirs)
+    seen = [ground]
+    others = int(rng.integers(0, 4)) if rng.random() < 0.6 * clutter else 0
+    for _ in range(others):
+        surface, family = _surface(rng, textured, _colours(rng))
+        picture = _laid(picture, _mask(_number(rng), rng, rng.uniform(0.15, 0.4), 1.0, clutter), surface, rng, 0.5)
+        seen.append(family)
+    surface, family = _surface(rng, textured, ours)
+    surface = _seamed(surface, rng) if rng.random() < 0.5 * clutter else surface
+    mask = _mask(number, rng, rng.uniform(0.55, 1.0), 0.2, clutter)
+    picture = _laid(picture, mask, surface, rng, 0.5 * clutter)
+    seen.append(family)
+    if rng.random() < 0.15 * clutter:  # something lies over a corner of it
+        cover, family = _surface(rng, textured, _colours(rng))
+        picture = _laid(picture, _mask(_number(rng), rng, rng.uniform(0.15, 0.3), 0.9, clutter), cover, rng, 0.5)
+        seen.append(family)
+    return _camera(picture, rng, clutter), [one for one in seen if one is not None]
 
 
-def _colours(rng: Rng, alike: float) -> NDArray[np.float32]:
-    """Two colours each for figure and ground; with chance `alike` the same two."""
-    colours = rng.uniform(10.0, 245.0, (4, 3)).astype(np.float32)
-    if rng.random() < alike:
-        colours[2:] = colours[:2]
-    return colours
+def draw(count: int, seed: int, textured: float = 0.75) -> Pictures:
+    """Return `count` pictures, the same for the same arguments and versions.
 
-
-def _picture(figure: Callable[[Field, Field], Field], rng: Rng, textured: float) -> NDArray[np.uint8]:
-    inside = figure(*_turned(rng, rng.uniform(-0.5, 0.5), rng.uniform(0.6, 0.85), rng.uniform(0.9, 1.1), 0.12))
-    mask = (1.0 / (1.0 + np.exp((inside * 40.0).clip(-30.0, 30.0))))[:, :, None]
-    c = _colours(rng, 0.4 * textured)
-    ours, theirs = _texture(rng, textured)[:, :, None], _texture(rng, textured)[:, :, None]
-    figure_pixels = c[0] + ours * (c[1] - c[0])
-    ground_pixels = c[2] + theirs * (c[3] - c[2])
-    picture = mask * figure_pixels + (1.0 - mask) * ground_pixels
-    picture += rng.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * np.float32(rng.uniform(0.0, 8.0))
-    return np.asarray(picture.clip(0.0, 255.0), dtype=np.uint8)
-
-
-def draw(count: int, seed: int, textured: float = 0.75) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return `count` pictures and their labels, the same for the same arguments.
-
-    `textured` is the chance that a surface bears a texture at all: 0 draws plain figures on plain ground.
+    `textured` is the chance that a surface bears a texture at all, and scales clutter, light and camera with it: 0
+    draws plain figures on plain ground.
     """
     rng = np.random.default_rng(seed)
-    labels = rng.integers(len(FIGURES), size=count)
-    figures = list(FIGURES.values())
-    return np.stack([_picture(figures[label], rng, textured) for label in labels]), labels
+    images = np.empty((count, SIDE, SIDE, 3), dtype=np.uint8)
+    outlines = np.empty(count, dtype=np.int64)
+    families = np.zeros((count, len(FAMILIES)), dtype=np.bool_)
+    for row in range(count):
+        outlines[row] = _number(rng)
+        images[row], seen = _picture(int(outlines[row]), rng, textured)
+        families[row, seen] = True
+    return Pictures(images, outlines, families)

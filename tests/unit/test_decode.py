@@ -69,24 +69,61 @@ def test_colour_formats_keep_colours_and_places(kind):
         assert np.abs(found - expected).max() <= 6
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_honoured(orientation):
-    """A stored picture turned or mirrored by any of the eight EXIF values is seen upright."""
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = RGB.transpose(undo[orientation]) if orientation in undo else RGB
+UNDO = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def turned(picture, orientation, kind="JPEG", **options):
+    """Stored turned or mirrored, with the EXIF value that says so."""
+    stored = picture.transpose(UNDO[orientation]) if orientation in UNDO else picture
     exif = Image.Exif()
     exif[0x0112] = orientation
-    pixels = decode(encoded(stored, "JPEG", quality=95, subsampling=0, exif=exif), 32, 32)
+    return encoded(stored, kind, exif=exif, **options)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(orientation, kind):
+    """A stored picture turned or mirrored by any of the eight EXIF values is seen upright."""
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    pixels = decode(turned(RGB, orientation, kind, **options), 32, 32)
     for found, expected in zip(corners(pixels), COLOURS, strict=True):
         assert np.abs(found - expected).max() <= 6
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_with_scaled_decoding(orientation, channels):
+    """A large photo, not square, decoded at a fraction: as the upright one without EXIF; the margin holds sideways."""
+    photo = Image.fromarray(smooth(900, 1600))
+    upright = decode(encoded(photo, "JPEG", quality=95, subsampling=0), 96, 192, channels)
+    pixels = decode(turned(photo, orientation, quality=95, subsampling=0), 96, 192, channels)
+    assert pixels.shape == (96, 192, channels)
+    assert np.abs(pixels - upright).mean() < 0.5
+
+
+@pytest.mark.parametrize("block", [b"garbage", b"II*\x00\xff\xff\xff\xff", b"MM\x00*"])
+def test_damaged_exif_is_no_reason_to_refuse(block):
+    """The picture counts, as it is stored."""
+    content = encoded(RGB, "JPEG", quality=95, subsampling=0, exif=b"Exif\x00\x00" + block)
+    pixels = decode(content, 32, 32)
+    assert np.abs(corners(pixels)[0] - COLOURS[0]).max() <= 6
+
+
+@pytest.mark.parametrize("value", [0, 9, 300])
+def test_unknown_orientation_is_upright(value):
+    """EXIF values that mean nothing."""
+    exif = Image.Exif()
+    exif[0x0112] = value
+    pixels = decode(encoded(RGB, "JPEG", quality=95, subsampling=0, exif=exif), 32, 32)
+    assert np.abs(corners(pixels)[0] - COLOURS[0]).max() <= 6
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "LA"])
@@ -121,6 +158,44 @@ def test_transparent_pixels_are_white():
     assert decode(encoded(Image.fromarray(hidden), "PNG"), 8, 8).min() == 255
 
 
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_palette_with_a_transparent_entry(kind):
+    """The entry's colour does not leak in; the others keep theirs."""
+    indexed = Image.fromarray(np.uint8(np.repeat([[0, 1]], 16, axis=0).repeat(8, axis=1)), "P")
+    indexed.putpalette([200, 0, 0, 0, 0, 250])
+    pixels = decode(encoded(indexed, kind, transparency=0), 16, 16)
+    assert pixels[8, 2].tolist() == [255, 255, 255]
+    assert pixels[8, 13].tolist() == [0, 0, 250]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_transparent_colour(mode):
+    """tRNS of a PNG without alpha channel: that colour is white, too."""
+    colours = {"RGB": ((10, 20, 30), (200, 0, 0)), "L": (10, 200)}[mode]
+    picture = Image.new(mode, (16, 16), colours[0])
+    picture.paste(colours[1], (8, 0, 16, 16))
+    pixels = decode(encoded(picture, "PNG", transparency=colours[0]), 16, 16)
+    assert pixels[8, 2].tolist() == [255, 255, 255]
+    assert pixels[8, 13, 0] == 200
+
+
+def test_sixteen_bit_colour():
+    """A 48-bit PNG, built by hand (Pillow writes none): the high bytes are the colour."""
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = quadrants().astype(">u2") * 257
+    raw = b"".join(b"\x00" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", 64, 64, 16, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+    pixels = decode(b"\x89PNG\r\n\x1a\n" + parts, 32, 32)
+    for found, expected in zip(corners(pixels), COLOURS, strict=True):
+        assert np.abs(found - expected).max() <= 1
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_first_frame_of_an_animation_counts(kind):
     """Red first, blue second: red."""
@@ -130,12 +205,63 @@ def test_first_frame_of_an_animation_counts(kind):
     assert np.abs(decode(content, 8, 8)[4, 4] - (255, 0, 0)).max() <= 3
 
 
-def test_draft_decoding_of_a_large_photo_stays_close():
-    """A 2 000 x 1 500 JPEG decoded at 1/4 agrees with decoding whole and then shrinking."""
-    photo = Image.fromarray(smooth(1500, 2000))
-    whole = np.asarray(photo.resize((224, 224), Image.Resampling.BILINEAR), np.float32)
-    pixels = decode(encoded(photo, "JPEG", quality=92), 224, 224)
-    assert np.abs(pixels - whole).mean() < 1.5
+LARGE = {
+    "baseline": (RGB.mode, {}),
+    "progressive": ("RGB", {"progressive": True}),
+    "gray": ("L", {}),
+    "cmyk": ("CMYK", {}),
+    "no subsampling": ("RGB", {"subsampling": 0}),
+}
+
+
+@pytest.mark.parametrize("target", [(224, 224), (300, 100), (749, 999), (750, 1000)])
+@pytest.mark.parametrize("kind", sorted(LARGE))
+def test_scaled_decoding_of_a_large_photo_stays_close(kind, target):
+    """A 2 000 x 1 500 JPEG decoded at a fraction agrees with decoding whole and then shrinking."""
+    mode, options = LARGE[kind]
+    photo = Image.fromarray(smooth(1500, 2000)).convert(mode)
+    content = encoded(photo, "JPEG", quality=92, **options)
+    whole = Image.open(io.BytesIO(content)).convert("RGB").resize(target[::-1], Image.Resampling.BILINEAR)
+    assert np.abs(decode(content, *target) - np.asarray(whole, np.float32)).mean() < 1.5
+
+
+def test_scaled_decoding_keeps_twice_the_input_size(monkeypatch):
+    """Both sides stay at least twice the input's, so that the resize has something to average; sideways too."""
+    from PIL import JpegImagePlugin
+
+    sizes = []
+    load = JpegImagePlugin.JpegImageFile.load
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", lambda self: (sizes.append(self.size), load(self))[1])
+    photo = Image.fromarray(smooth(1200, 1600))
+    decode(encoded(photo, "JPEG"), 150, 100)
+    decode(encoded(photo, "JPEG"), 151, 100)
+    decode(turned(photo, 6), 150, 200)
+    assert list(dict.fromkeys(sizes)) == [(400, 300), (800, 600), (300, 400)]
+
+
+def test_several_jpegs_in_one_file_are_decoded_at_a_fraction():
+    """MPO, as phones write: the first picture, by the same fast path."""
+    photo, other = Image.fromarray(smooth(1500, 2000)), Image.new("RGB", (2000, 1500))
+    content = encoded(photo, "MPO", save_all=True, append_images=[other], quality=92)
+    assert Image.open(io.BytesIO(content)).format == "MPO"
+    whole = photo.resize((224, 224), Image.Resampling.BILINEAR)
+    assert np.abs(decode(content, 224, 224) - np.asarray(whole, np.float32)).mean() < 1.5
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "cmyk jpeg", "palette", "rgba"])
+def test_gray_for_a_cnn_of_one_channel(kind):
+    """channels=1: ITU-R 601 luma of the same picture."""
+    pixels = decode(KINDS[kind](), 32, 48, channels=1)
+    assert pixels.shape == (32, 48, 1)
+    assert pixels.dtype == np.float32
+    assert np.abs(np.ravel(corners(pixels)) - [76, 150, 29, 255]).max() <= 3
+
+
+def test_gray_stays_gray():
+    """An 8-bit and a 16-bit gray picture pass through."""
+    ramp = np.tile(np.uint8(np.linspace(0, 255, 64)), (64, 1))
+    for content in (encoded(Image.fromarray(ramp), "PNG"), encoded(Image.fromarray(np.uint16(ramp) * 257), "PNG")):
+        assert np.abs(decode(content, 64, 64, channels=1)[..., 0] - ramp).max() <= 1
 
 
 def test_small_pictures_are_enlarged():

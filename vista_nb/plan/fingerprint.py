@@ -16,11 +16,13 @@ SPLIT_SALT = "split"
 WAVE_SALT = "wave"
 _DIGITS = 13  # 52 bits: exact in a double
 FORMAT = 1
+DECODER = 2  # raised whenever executor/cnn/decode.py gives other pixels for the same bytes (docs/adr/0015)
 
 
-def preprocessing_key(preprocessing: str, height: int, width: int) -> str:
-    """Everything done to a photo before the CNN, as text: scaling rule, input size, the decoder's version."""
-    return f"decode1:{preprocessing}:{height}x{width}"
+def preprocessing_key(preprocessing: str, height: int, width: int, channels: int = 3) -> str:
+    """Everything done to a photo before the CNN, as text: scaling rule, input size, colours, the decoder's version."""
+    colours = "" if channels == 3 else f"x{channels}"
+    return f"decode{DECODER}:{preprocessing}:{height}x{width}{colours}"
 
 
 def layer_key(model_digest: str, preprocessing: str, layer: str, pooling: str, precision: str) -> str:

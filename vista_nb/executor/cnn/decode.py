@@ -1,11 +1,11 @@
 """Bytes of a photo -> RGB pixels at the CNN's input size.
 
-Reads encoded bytes (JPEG, PNG, GIF, WebP, TIFF, BMP, ...), returns (height, width, 3) float32 in [0, 255].
+Reads encoded bytes (JPEG, PNG, GIF, WebP, TIFF, BMP, ...), returns (height, width, 3 or 1) float32 in [0, 255].
 May touch: Pillow, numpy. Raises `BadImageError` with one line that says why. DESIGN.md section 8, preprocessing.
 EXIF orientation is honoured; CMYK, 16-bit, grayscale and palette become RGB; transparency is laid over white; of
 an animation the first frame counts. The picture is stretched by an antialiased bilinear resize. Large JPEGs are
-decoded at 1/2, 1/4 or 1/8 (`draft`), never below the input size. Size is capped before any pixel is decoded, so
-a decompression bomb costs nothing.
+decoded at 1/2, 1/4 or 1/8 (`draft`), never below twice the input size (ADR 0015). Size is capped before any pixel
+is decoded, so a decompression bomb costs nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,20 @@ from numpy.typing import NDArray
 __all__ = ["MAX_PIXELS", "BadImageError", "decode"]
 
 MAX_PIXELS = 150_000_000
+DRAFT_MARGIN = 2
+"""A large JPEG is decoded to at least this many times the input size, then resized (docs/adr/0015)."""
+_JPEG = ("JPEG", "MPO")  # MPO: several JPEGs in a file, as some phones write
+_UPRIGHT = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""EXIF orientation -> the transposition that undoes it."""
+_SIDEWAYS = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -27,8 +41,8 @@ class BadImageError(ValueError):
     """A picture that cannot be read; the text is the reason kept in `.bad_images`."""
 
 
-def decode(content: bytes, height: int, width: int) -> NDArray[np.float32]:
-    """The picture as (height, width, 3) float32 in [0, 255], RGB. Raises BadImageError."""
+def decode(content: bytes, height: int, width: int, channels: int = 3) -> NDArray[np.float32]:
+    """The picture as (height, width, channels) float32 in [0, 255]: RGB, or gray for 1. Raises BadImageError."""
     from PIL import Image
 
     if not content:
@@ -37,7 +51,7 @@ def decode(content: bytes, height: int, width: int) -> NDArray[np.float32]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # bombs are judged below, odd metadata is no reason to refuse
             with Image.open(io.BytesIO(content)) as image:
-                return _decoded(image, height, width)
+                return _decoded(image, height, width, channels)
     except BadImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -48,28 +62,37 @@ def decode(content: bytes, height: int, width: int) -> NDArray[np.float32]:
         raise BadImageError(_reason(error)) from error
 
 
-def _decoded(image: Any, height: int, width: int) -> NDArray[np.float32]:
-    from PIL import Image, ImageOps
+def _decoded(image: Any, height: int, width: int, channels: int) -> NDArray[np.float32]:
+    from PIL import Image
 
     if image.width * image.height > MAX_PIXELS:
         raise BadImageError(f"too large: {image.width} x {image.height} pixels, the limit is {MAX_PIXELS}")
-    orientation = image.getexif().get(0x0112, 1)
-    if image.format == "JPEG":
+    if image.format in _JPEG:
         # the decoder averages 2, 4 or 8 pixels while it decodes; the result never falls below the size asked for
-        image.draft(None, (width, height) if orientation < 5 else (height, width))
+        size = (width, height) if _turn(image) not in _SIDEWAYS else (height, width)
+        image.draft(None, (DRAFT_MARGIN * size[0], DRAFT_MARGIN * size[1]))
     image.load()
-    upright = ImageOps.exif_transpose(image) if orientation != 1 else image
-    rgb = _rgb(upright)
+    turn = _turn(image)  # asked again: Pillow sets a TIFF upright while it loads it
+    upright = image if turn is None else image.transpose(Image.Transpose[turn])
+    rgb = _rgb(upright) if channels == 3 else _rgb(upright).convert("L")  # luma, ITU-R 601
     if rgb.size != (width, height):
         rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(rgb, dtype=np.float32)
+    return np.asarray(rgb, dtype=np.float32).reshape(height, width, channels)
+
+
+def _turn(image: Any) -> str | None:
+    """Pillow's name for what sets the stored picture upright, from EXIF; a damaged EXIF block says nothing."""
+    try:
+        return _UPRIGHT.get(image.getexif().get(0x0112, 1))
+    except Exception:  # struct.error, SyntaxError, ... of Pillow's reader: no reason to refuse a picture
+        return None
 
 
 def _rgb(image: Any) -> Any:
     """Any mode -> RGB, 8 bits."""
     from PIL import Image
 
-    if image.mode == "RGB":
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode in _SIXTEEN_BIT or image.mode in ("I", "F"):
         return _from_deep(image)
