@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("start", "speed", "second_cell", "real_photos")
+NAMES = (
+    "start",
+    "speed",
+    "second_cell",
+    "real_photos",
+    "worker_memory",
+    "bfloat16",
+    "decode_drift",
+    "vistanet_against_random",
+)
 
 
 def main(names: list[str]) -> int:

@@ -30,21 +30,21 @@ WORKERS = max(1, len(os.sched_getaffinity(0)))
 BATCH = 32
 
 
-def photos(folder: Path) -> pd.DataFrame:
+def photos(folder: Path, rows: int = ROWS) -> pd.DataFrame:
     """id, a number, a label, and a photo each, 224 pixels on the longer side."""
     clothing = shared() / "clothing"
     if clothing.is_dir():
-        frame = pd.read_csv(clothing / "clothing.csv", dtype={"id": str}).head(ROWS)
+        frame = pd.read_csv(clothing / "clothing.csv", dtype={"id": str}).head(rows)
         paths = [str(clothing / "images" / f"{key}.jpg") for key in frame.id]
         return pd.DataFrame({"id": frame.id, "photo": paths, "kids": frame.kids, "label": frame.is_tshirt})
     from PIL import Image
 
-    paths = [folder / f"{i}.jpg" for i in range(ROWS)]
+    paths = [folder / f"{i}.jpg" for i in range(rows)]
     for i, path in enumerate(paths):
         Image.effect_noise((224, 168), 20 + i % 60).convert("RGB").save(path, quality=85)
-    rows = range(ROWS)
-    columns = {"id": [str(i) for i in rows], "photo": [str(p) for p in paths]}
-    return pd.DataFrame({**columns, "kids": [i % 3 for i in rows], "label": [i % 2 for i in rows]})
+    numbers = range(rows)
+    columns = {"id": [str(i) for i in numbers], "photo": [str(p) for p in paths]}
+    return pd.DataFrame({**columns, "kids": [i % 3 for i in numbers], "label": [i % 2 for i in numbers]})
 
 
 def spec() -> str:

@@ -53,9 +53,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Caches and store of the tests are their own: nothing of the user's is read or written."""
-    before = {name: os.environ.get(name) for name in ("VISTA_NB_CACHE_DIR", "VISTA_NB_STORE_DIR")}
-    for name in before:
-        os.environ[name] = str(tmp_path_factory.mktemp(name.lower()))
+    own = {name: str(tmp_path_factory.mktemp(name.lower())) for name in ("VISTA_NB_CACHE_DIR", "VISTA_NB_STORE_DIR")}
+    own["VISTA_NB_CALIBRATE"] = "never"  # plans that do not depend on the machine; a test of it sets its own
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     yield
     for name, value in before.items():

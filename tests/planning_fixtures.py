@@ -48,7 +48,6 @@ def cnn(
         resident=resident,
         gpu=resident,
         start_seconds=5.3,
-        plan_only=False,
         provenance="hand-made for tests",
         paper_serialized=paper[0] if paper else None,
         paper_resident=paper[1] if paper else None,

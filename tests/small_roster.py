@@ -38,7 +38,7 @@ def cnn(name: str, layers: Sequence[str], **more: object) -> CNNFacts:
     fields: dict[str, object] = {
         "name": name, "builder": "b", "input_height": 8, "input_width": 8, "preprocessing": "tf", "layers": facts,
         "default_layers": (layers[-2], layers[-1]), "default_weights": "imagenet", "parameters": 1, "serialized": 1,
-        "resident": 1, "gpu": 0, "start_seconds": 1.0, "plan_only": False, "provenance": "a test",
+        "resident": 1, "gpu": 0, "start_seconds": 1.0, "provenance": "a test",
     }  # fmt: skip
     return CNNFacts(**(fields | more))  # type: ignore[arg-type]
 
@@ -46,7 +46,7 @@ def cnn(name: str, layers: Sequence[str], **more: object) -> CNNFacts:
 ROSTER = Roster(
     (
         cnn("littlenet", ["conv1", "conv2", "conv3", "fc4", "fc5"]),
-        cnn("paper_net", ["pool1", "fc6", "fc7"], plan_only=True),
+        cnn("paper_net", ["pool1", "fc6", "fc7"]),
         cnn("own", ["a", "b", "c"], default_weights="bundled"),
     )
 )

@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--picture", type=Path, metavar="FILE", help="with --vary: also draw it, as SVG")
     demo = _command(commands, "demo", _demo, "run the quickstart on the bundled data")
     demo.add_argument("--folder", type=Path, default=Path("demo_output"), help="where everything goes")
-    _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
+    doctor = _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
+    doctor.add_argument("--calibrate", nargs="*", metavar="CNN", help="measure this machine and these CNNs first")
     _command(commands, "cnns", _cnns, "the known CNNs")
     _command(commands, "layers", _layers, "the layers of one CNN").add_argument("cnn", metavar="CNN")
     return parser
@@ -151,11 +152,13 @@ def _demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(arguments: argparse.Namespace) -> int:  # noqa: ARG001
+def _doctor(arguments: argparse.Namespace) -> int:
     """Status 1 where something is missing, so that a script can ask."""
     from vista_nb import session
-    from vista_nb.listings import doctor_table
+    from vista_nb.listings import calibration_table, doctor_table
 
+    if arguments.calibrate is not None:
+        print(calibration_table(session.calibrate(arguments.calibrate, say=lambda line: print(line, flush=True))))
     checks = session.doctor()
     print(doctor_table(checks))
     return 0 if all(check.ok for check in checks) else 1
@@ -170,8 +173,10 @@ def _cnns(arguments: argparse.Namespace) -> int:  # noqa: ARG001
 
 def _layers(arguments: argparse.Namespace) -> int:
     from vista_nb.listings import layers_table
+    from vista_nb.session.calibrating import as_measured
+    from vista_nb.session.own_models import cnn_called
 
-    print(layers_table(arguments.cnn))
+    print(layers_table(*as_measured(cnn_called(arguments.cnn))))
     return 0
 
 

@@ -9,50 +9,87 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vista_nb.catalog.roster import CNNFacts, Roster, load_roster
+from vista_nb.catalog.roster import CNNFacts, LayerFacts, Roster, load_roster
+from vista_nb.catalog.sizes import pooled_length
 from vista_nb.errors import VistaUsageError
+from vista_nb.spec.model import Pooling
 from vista_nb.spec.suggest import did_you_mean
 from vista_nb.units import format_bytes
 from vista_nb.views.numbers import format_age
 from vista_nb.views.table_view import Table
 
 if TYPE_CHECKING:
+    from vista_nb.session.calibration_cache import CNNRecord
     from vista_nb.session.health import Check
     from vista_nb.store.manifest import LayerSet
 
-__all__ = ["cnns_table", "doctor_table", "layers_table", "store_table"]
+__all__ = ["calibration_table", "cnns_table", "doctor_table", "layers_table", "store_table"]
 
 
 def cnns_table(roster: Roster | None = None) -> Table:
     """Every CNN of the roster."""
     rows = [_cnn_row(cnn) for cnn in (roster or load_roster()).cnns]
-    heads = ("cnn", "input", "layers", "parameters", "size", "weights", "")
+    heads = ("cnn", "input", "layers", "parameters", "size", "weights")
     note = "`%vista layers NAME` lists the layers of one"
     return Table(heads, tuple(rows), frozenset({2, 3, 4}), note=note)
 
 
 def _cnn_row(cnn: CNNFacts) -> tuple[str, ...]:
     size = f"{cnn.input_height} x {cnn.input_width}"
-    note = "plans only, cannot run yet" if cnn.plan_only else ""
     parameters = f"{cnn.parameters / 1e6:.1f} M"
-    return cnn.name, size, str(len(cnn.layers)), parameters, format_bytes(cnn.serialized), cnn.default_weights, note
+    return cnn.name, size, str(len(cnn.layers)), parameters, format_bytes(cnn.serialized), cnn.default_weights
 
 
-def layers_table(name: str, roster: Roster | None = None) -> Table:
-    """The layers of one CNN, low to high. Raises VistaUsageError for an unknown name."""
+def layers_table(name: str | CNNFacts, said: str = "", roster: Roster | None = None) -> Table:
+    """The layers of one CNN, low to high: of the roster by name, or any by its facts. said: whose seconds they are.
+    Raises VistaUsageError for an unknown name.
+    """
     roster = roster or load_roster()
-    cnn = roster.find(name)
+    cnn = name if isinstance(name, CNNFacts) else roster.find(name)
     if cnn is None:
-        raise VistaUsageError("VST007", f"unknown CNN {name!r}", did_you_mean(name, roster.names, "CNNs"))
+        raise VistaUsageError("VST007", f"unknown CNN {name!r}", did_you_mean(str(name), roster.names, "CNNs"))
+    heads = ("layer", "also", "shape", "max 2x2", "avg", "raw bytes", "GFLOP", "share", "ms per image", "")
+    note = "max 2x2, avg: values once pooled; raw bytes: stored to go on from there; GFLOP, share, ms: from the image"
+    caption = f"{cnn.name}, low to high{f'; {said}' if said else ''}"
+    rows = tuple(_layer_row(layer, cnn) for layer in cnn.layers)
+    return Table(heads, rows, frozenset(range(3, 9)), caption=caption, note=note)
+
+
+def _layer_row(layer: LayerFacts, cnn: CNNFacts) -> tuple[str, ...]:
+    marks = ["default"] if layer.name in cnn.default_layers else []
+    marks += ["top k"] if layer.name in cnn.offered else []
+    marks += ["class scores"] if layer.is_class else []
+    marks += [f"cut of {len(layer.cut)}"] if len(layer.cut) > 1 else []
+    whole = max(other.flops for other in cnn.layers)
+    return (
+        layer.name,
+        ", ".join(layer.aliases),
+        " x ".join(map(str, layer.shape)),
+        *(str(pooled_length(layer.shape, pooling)) for pooling in (Pooling.MAX_2X2, Pooling.AVG)),
+        format_bytes(4 * layer.stored_length),
+        f"{layer.flops / 1e9:.2f}",
+        f"{layer.flops / whole:.0%}" if whole else "",
+        f"{1000 * layer.seconds:.3g}" if layer.seconds else "",
+        ", ".join(marks),
+    )
+
+
+def calibration_table(records: Sequence[CNNRecord], roster: Roster | None = None) -> Table:
+    """What was measured of each CNN on this machine, beside the roster's seconds."""
+    roster = roster or load_roster()
     rows = []
-    for layer in cnn.layers:
-        marks = ["default"] if layer.name in cnn.default_layers else []
-        marks += ["class scores"] if layer.is_class else []
-        shape = " x ".join(map(str, layer.shape))
-        gflop = f"{layer.flops / 1e9:.2f}"
-        rows.append((layer.name, ", ".join(layer.aliases), shape, str(layer.length), gflop, ", ".join(marks)))
-    heads = ("layer", "also", "shape", "values", "GFLOP from the image", "")
-    return Table(heads, tuple(rows), frozenset({3, 4}), caption=f"{cnn.name}, low to high")
+    for record in records:
+        top, seconds = list(record.layer_seconds.items())[-1]
+        known = roster.find(record.cnn)
+        layer = known.layer(top) if known else None
+        expected = f"{1000 * layer.seconds:.3g}" if layer and layer.seconds else ""
+        peaks = dict(record.peaks)
+        held = [format_bytes(peaks[batch]) if batch in peaks else "" for batch in (8, 32)]
+        start = f"{record.start.value:.1f} s" if record.start else ""
+        size = format_bytes(record.serialized) if record.serialized else ""
+        rows.append((record.cnn, top, f"{1000 * seconds.value:.3g}", expected, start, *held, size))
+    heads = ("cnn", "to layer", "ms per image", "in the roster", "start-up", "worker, batch 8", "batch 32", "artifact")
+    return Table(heads, tuple(rows), frozenset(range(2, 8)), note="the plans to come use these numbers")
 
 
 def store_table(sets: Sequence[LayerSet], now: float | None = None) -> Table:

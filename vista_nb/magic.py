@@ -174,8 +174,25 @@ class VistaMagic(Magics):
         from vista_nb import session
         from vista_nb.listings import doctor_table
 
+        if words[:1] == ["--calibrate"]:
+            return self._calibrate(words[1:])
         _at_most(words, 0, "doctor")
         return doctor_table(session.doctor())
+
+    def _calibrate(self, names: list[str]) -> Any:
+        """One line that changes with each step; its last state is gone when the table is there."""
+        from IPython.display import display
+
+        from vista_nb import session
+        from vista_nb.listings import calibration_table
+
+        line = display(_Text("measuring ..."), display_id=True)
+        records = session.calibrate(
+            names, namespace=self.shell.user_ns, say=lambda text: line.update(_Text(text)) if line else None
+        )
+        if line:
+            line.update(_Text(f"measured: {', '.join(record.cnn for record in records)}"))
+        return calibration_table(records)
 
     def _cnns(self, words: list[str]) -> Any:
         from vista_nb.listings import cnns_table
@@ -189,7 +206,10 @@ class VistaMagic(Magics):
         _at_most(words, 1, "layers")
         if not words:
             raise VistaUsageError("VST003", "%vista layers needs a CNN", "%vista cnns lists them")
-        return layers_table(words[0])
+        from vista_nb.session.calibrating import as_measured
+        from vista_nb.session.own_models import cnn_called
+
+        return layers_table(*as_measured(cnn_called(words[0], self.shell.user_ns)))
 
 
 class _Text(str):

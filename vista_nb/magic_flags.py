@@ -61,7 +61,7 @@ SUBCOMMANDS: Final = {
     "explain": "explain [RUN] [--vary memory=2g..64g]: the plan of the last run, or of RUN; where it would change",
     "show": "show [RUN]: the last result again, or that of RUN",
     "store": "store ls: the stored layers",
-    "doctor": "doctor: what this machine has for a run, and what is missing",
+    "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
     "cnns": "cnns: the known CNNs",
     "layers": "layers CNN: the layers of one CNN",
 }

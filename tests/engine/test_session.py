@@ -220,7 +220,6 @@ def test_corrupt_photos_are_dropped_and_named(shop: CataloguePaths, store: Path,
         ({"cnn": "resnet5"}, VistaSpecError, "resnet50"),
         ({"layers": ["conv33"]}, VistaSpecError, "conv3"),
         ({"images": "nowhere/{id}.jpg"}, VistaDataError, "key mismatch"),
-        ({"cnn": "alexnet", "layers": "top 4"}, NotSupportedYet, "not supported yet"),
         ({"tune": {"regParam": [0.1, 1.0]}}, NotSupportedYet, "not supported yet"),
         ({"resources": {"memory": "300MB"}}, NoFeasiblePlan, "memory"),
     ],
@@ -278,7 +277,7 @@ def test_a_wrong_view_is_refused_before_anything_starts(shop: CataloguePaths) ->
 
 def test_a_cnn_outside_the_roster_says_so() -> None:
     """Not that there is nothing to run."""
-    with pytest.raises(NotSupportedYet, match="VST907"):
+    with pytest.raises(VistaDataError, match=r"VST360: there is no model file .*mine\.keras"):
         session.explain({"cnn": "mine.keras", "layers": "top 3", "statistics": {"rows": 1000}})
 
 

@@ -18,6 +18,8 @@ from vista_nb.catalog.bind_not_yet import not_yet
 from vista_nb.catalog.bind_task import Target, bind_target
 from vista_nb.catalog.estimators import load_estimators, training_sites
 from vista_nb.catalog.found import Found, joined
+from vista_nb.catalog.own_cnn import OwnCNN
+from vista_nb.catalog.precision import bfloat16_note, in_precision
 from vista_nb.catalog.roster import CNNFacts, LayerFacts, Roster
 from vista_nb.catalog.statistics import ColumnFacts
 from vista_nb.catalog.workload import EstimatorFacts, FeatureUse, Workload
@@ -33,7 +35,7 @@ ASSUMED_FEATURES = "structured features"  # the name of d_s given by `statistics
 class Bound:
     """problems: the spec is wrong, run and explain refuse. not_yet: explain plans, run refuses.
 
-    workload is None where problems has entries, and where not_yet says that the CNN is none of the roster's.
+    workload is None where problems has entries, and where the CNN is one of the user's that could not be described.
     """
 
     workload: Workload | None
@@ -41,9 +43,9 @@ class Bound:
     not_yet: tuple[Problem, ...] = ()
 
 
-def bind(spec: Spec, roster: Roster, columns: Sequence[ColumnFacts] | None) -> Bound:
-    """Look up everything; the spec has already been parsed without problems."""
-    network = _bind_network(spec, roster)
+def bind(spec: Spec, roster: Roster, columns: Sequence[ColumnFacts] | None, own: OwnCNN | None = None) -> Bound:
+    """Look up everything; the spec has already been parsed without problems. own: the CNN of a file or variable."""
+    network = _bind_network(spec, roster, own)
     target = bind_target(spec, None if columns is None else tuple(columns))
     table = _bind_table(spec, columns)
     model = bind_model(spec, target.value.task, load_estimators())
@@ -63,15 +65,17 @@ class _Network:
     layers: tuple[LayerFacts, ...]
 
 
-def _bind_network(spec: Spec, roster: Roster) -> Found[_Network | None]:
+def _bind_network(spec: Spec, roster: Roster, own: OwnCNN | None) -> Found[_Network | None]:
     """cnn, then weights, then layers: each needs the one before."""
-    cnn = bind_cnn(spec, roster)
+    cnn = bind_cnn(spec, roster, own)
     if cnn.value is None:
         return Found(None, cnn.problems, cnn.not_yet)
-    weights = bind_weights(spec, cnn.value)
-    layers = bind_layers(spec, cnn.value, has_class_head(weights.value), roster)
-    network = _Network(cnn.value, weights.value, layers.value)
-    return Found(network, (*weights.problems, *layers.problems), cnn.not_yet, layers.notes)
+    facts = in_precision(cnn.value, spec.precision)
+    weights = bind_weights(spec, facts)
+    layers = bind_layers(spec, facts, has_class_head(weights.value, facts), roster)
+    network = _Network(facts, weights.value, layers.value)
+    problems = (*cnn.problems, *weights.problems, *layers.problems)
+    return Found(network, problems, cnn.not_yet, (*cnn.notes, *layers.notes, *bfloat16_note(facts, spec.precision)))
 
 
 def _bind_table(spec: Spec, columns: Sequence[ColumnFacts] | None) -> Found[tuple[FeatureUse, ...]]:

@@ -25,7 +25,7 @@ def bind_layers(spec: Spec, cnn: CNNFacts, class_head: bool, roster: Roster) -> 
         wanted = tuple(layer for name in cnn.default_layers if (layer := cnn.layer(name)) is not None)
         return _without_class_layers(spec, wanted, usable)
     if choice.kind == "all":
-        return _without_class_layers(spec, cnn.layers, usable)
+        return _without_class_layers(spec, cnn.counted, usable)
     if choice.kind == "top":
         return _top(spec, cnn, usable)
     named = _named(spec, cnn, usable, roster)
@@ -61,11 +61,13 @@ def _dropped_note(dropped: list[str]) -> tuple[str, ...]:
 
 def _top(spec: Spec, cnn: CNNFacts, usable: Layers) -> Found[Layers]:
     count = spec.layers.count
-    if count > len(usable):
-        message = f"`{cnn.name}` has {len(usable)} layers, not {count}"
-        return Found((), (place(spec, "layers", "VST121", message, "write `layers: all`"),))
+    counted = tuple(layer for layer in cnn.counted if layer in usable)
+    if count > len(counted):
+        message = f"`{cnn.name}` has {len(counted)} layers, not {count}"
+        more = f"; `%vista layers {spec.cnn}` lists more, by name" if len(usable) > len(counted) else ""
+        return Found((), (place(spec, "layers", "VST121", message, f"write `layers: all`{more}"),))
     dropped = [layer.name for layer in cnn.layers if layer not in usable]
-    return Found(usable[-count:], notes=_dropped_note(dropped))
+    return Found(counted[-count:], notes=_dropped_note(dropped))
 
 
 def _named(spec: Spec, cnn: CNNFacts, usable: Layers, roster: Roster) -> Found[Layers]:

@@ -10,7 +10,7 @@ import re
 
 from vista_nb.catalog.found import place
 from vista_nb.errors import Problem
-from vista_nb.spec.model import Precision, Spec
+from vista_nb.spec.model import Spec
 
 __all__ = ["RUNNABLE_PLANS", "not_yet"]
 
@@ -45,9 +45,6 @@ def _photos(spec: Spec) -> tuple[Problem, ...]:
         found.append(
             place(spec, "reduce", "VST902", "`reduce` is not supported yet", "`pool: avg` gives shorter vectors")
         )
-    if spec.precision is not Precision.FLOAT32:
-        hint = "supported today: float32"
-        found.append(place(spec, "precision", "VST906", f"`{spec.precision.value}` is not supported yet", hint))
     return tuple(found)
 
 
@@ -59,9 +56,7 @@ def _scoring(spec: Spec) -> tuple[Problem, ...]:
 
 def _resources(spec: Spec) -> tuple[Problem, ...]:
     resources, found = spec.resources, []
-    hint = "a run uses this machine's cores and memory; explain plans clusters and GPUs"
-    if resources.gpu_memory:
-        found.append(place(spec, "resources.gpu_memory", "VST911", "running on a GPU is not supported yet", hint))
+    hint = "a run uses this machine's cores and memory; explain plans clusters"
     if resources.nodes is not None and resources.nodes > 1:
         message = f"running on {resources.nodes} nodes is not supported yet"
         found.append(place(spec, "resources.nodes", "VST911", message, hint))

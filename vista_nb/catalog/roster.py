@@ -22,10 +22,10 @@ class LayerFacts:
     """One tappable layer.
 
     shape: one image's output without the batch axis, (h, w, c) or (d,). flops: multiply-adds times two from the
-    image to here. seconds: per image on one core, decoding left out, from the image to here (measured; estimated
-    from flops where plan-only). node: the Keras layer whose output this is. is_class: part of the class head
-    (the logits; VGG16's fc6 and fc7 below them too), absent from weights without a top. cut: name and shape of every
-    tensor that must be stored to go on from here; empty at an articulation point, where the output alone is enough.
+    image to here. seconds: per image on one core, decoding left out, from the image to here (measured). node: the
+    Keras layer whose output this is. is_class: part of the class head (the logits; VGG16's fc6 and fc7 below them
+    too), absent from weights without a top. cut: name and shape of every tensor that must be stored to go on from
+    here; empty at an articulation point, where the output alone is enough.
     """
 
     name: str
@@ -57,11 +57,13 @@ class CNNFacts:
     """One CNN of the roster. Sizes in bytes: serialized file, resident memory of one process, GPU memory.
 
     builder: what makes it (`keras.applications.ResNet50`, `alexnet`, `bundled`, `file:PATH` for a model of the user's).
-    preprocessing: `tf` (x/127.5 - 1), `caffe` (BGR minus ImageNet mean), `torch`, or `none`. channels: 3, or 1 (gray).
+    preprocessing: `tf` (x/127.5 - 1), `caffe`, `bvlc` (BGR minus an ImageNet mean), `torch`, or `none`. channels: 3,
+    or 1 (gray).
     layers: low to high. default_layers: names, low to high. paper: the constants of the published system
-    (bytes: serialized, resident), which the profile `sigmod2020` uses. resident: peak of one worker at batch 32, pooled
-    default layers; resident_per_image: bytes that each image of a batch adds to it (0: not measured). offered: the layers that `top k` and `all`
-    count, where that are not all of them (a model of the user's).
+    (bytes: serialized, resident), which the profile `sigmod2020` uses. offered: the layers that `top k` and `all`
+    count, where that are not all of them (a model of the user's). resident: peak of one worker at batch 32, default
+    layers pooled; resident_per_image: bytes that each image of a batch adds to it (0: not measured);
+    resident_least: peak whatever the batch, as loading takes so much (0: not measured).
     """
 
     name: str
@@ -77,13 +79,13 @@ class CNNFacts:
     resident: int
     gpu: int
     start_seconds: float
-    plan_only: bool
     provenance: str
     aliases: tuple[str, ...] = ()
     paper_serialized: int | None = None
     paper_resident: int | None = None
     channels: int = 3
     resident_per_image: int = 0
+    resident_least: int = 0
     offered: tuple[str, ...] = ()
 
     @property

@@ -66,7 +66,8 @@ class SystemFacts:
     """The machine or cluster. memory, cores, gpu_memory are per worker node; disk_free of the spill folder.
 
     master: Spark's. driver_memory: bytes of the driver's own machine on a cluster, None where driver and worker
-    share one (local mode). source: where the memory limit was read (`cgroup`, `host`, `spec`).
+    share one (local mode). source: where the memory limit was read (`cgroup`, `host`, `spec`). bfloat16: the
+    processor multiplies in it; None where unknown (a what-if's machine).
     """
 
     memory: int
@@ -77,6 +78,7 @@ class SystemFacts:
     master: str = "local"
     driver_memory: int | None = None
     source: str = "spec"
+    bfloat16: bool | None = None
 
     @property
     def is_local(self) -> bool:

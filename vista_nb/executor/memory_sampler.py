@@ -6,13 +6,16 @@ The regions of the plan are promises; this is what they are held against (DESIGN
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from vista_nb.outcome.events import Emit, MemorySampled
 
-__all__ = ["Peaks", "resident", "sampling"]
+__all__ = ["Peaks", "resident", "sampling", "worker_peaks"]
 
 _PERIOD = 1.0  # seconds
 
@@ -32,18 +35,64 @@ class Peaks:
 
 
 def resident() -> dict[str, int]:
-    """Bytes now: this process, the JVM below it, and every Python below that JVM."""
+    """Bytes now: this process, the JVM below it, and every Python below that JVM.
+
+    A throw-away process that makes or measures an artifact is below this process alone, and is no worker.
+    """
     import psutil
 
     me = psutil.Process()
     sizes = {"driver": me.memory_info().rss, "jvm": 0, "workers": 0}
     for child in me.children(recursive=True):
         try:
-            kind = "jvm" if "java" in child.name() else "workers"
-            sizes[kind] += child.memory_info().rss
+            if "java" in child.name():
+                sizes["jvm"] += child.memory_info().rss
+                sizes["workers"] += sum(map(_rss, child.children(recursive=True)))
         except psutil.Error:
             continue  # it ended between the listing and the look
     return sizes
+
+
+def worker_peaks() -> dict[int, int]:
+    """The most that each inference worker has held since it began: process id -> bytes. Linux: empty elsewhere.
+
+    The daemon that forks the workers is none.
+    """
+    import psutil
+
+    peaks = {}
+    for process in psutil.Process().children(recursive=True):
+        try:
+            forked = "pyspark.daemon" in process.cmdline() and process.ppid() != _java_above(process)
+        except psutil.Error:
+            continue
+        peak = _high_water(process.pid) if forked else None
+        if peak:
+            peaks[process.pid] = peak
+    return peaks
+
+
+def _java_above(process: Any) -> int:
+    return next((above.pid for above in process.parents() if "java" in above.name()), 0)
+
+
+def _high_water(pid: int) -> int | None:
+    """VmHWM: unlike a sample it misses nothing."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found.group(1)) * 1024 if found else None
+
+
+def _rss(process: Any) -> int:
+    import psutil
+
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What this machine offers, with the container's limits counted: memory, cores, free disk.
+"""What this machine offers, with the container's limits counted: memory, cores, free disk, bfloat16.
 
 Reads /proc and /sys (cgroup v1 and v2), returns SystemFacts. May touch: those files and the spill folder's disk
 (read only). DESIGN.md section 3 (resources): cgroup limits count, not the host's RAM.
@@ -15,9 +15,10 @@ from pathlib import Path
 
 from vista_nb.catalog.statistics import SystemFacts
 
-__all__ = ["cgroup_cores", "cgroup_memory", "host_memory", "machine"]
+__all__ = ["cgroup_cores", "cgroup_memory", "cpu_flags", "has_bfloat16", "host_memory", "machine"]
 
 _UNLIMITED = 2**60  # cgroup v1 writes a huge number where there is no limit
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # Intel and AMD, Intel's tiles, ARM
 
 
 def machine(spill: Path | None = None, root: Path = Path("/")) -> SystemFacts:
@@ -30,7 +31,19 @@ def machine(spill: Path | None = None, root: Path = Path("/")) -> SystemFacts:
         cores=_cores(root),
         disk_free=_disk_free(folder),
         source="cgroup" if limit is not None and limit < host else "host",
+        bfloat16=has_bfloat16(root),
     )
+
+
+def cpu_flags(root: Path = Path("/")) -> frozenset[str]:
+    """The features of the first processor as the kernel names them; empty where it does not tell (macOS)."""
+    match = re.search(r"^(?:flags|Features)\s*:(.*)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
+    return frozenset(match.group(1).split()) if match else frozenset()
+
+
+def has_bfloat16(root: Path = Path("/")) -> bool:
+    """Whether the processor multiplies in bfloat16; without that it is slower than float32."""
+    return bool(cpu_flags(root) & _BFLOAT16)
 
 
 def host_memory(root: Path = Path("/")) -> int:

@@ -42,7 +42,7 @@ class Shelf:
         return LayerSetFacts(
             model_digest=self._inputs.model.digest,
             cnn=cnn.name,
-            preprocessing=preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width),
+            preprocessing=preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels),
             layer=layer,
             pooling=work.pool.value,
             precision=work.precision.value,

@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaRunError
 from vista_nb.executor.backend import Progress, Wave
 from vista_nb.executor.base import DriverSide
-from vista_nb.executor.cnn.prepare import prepare_artifact
+from vista_nb.executor.cnn.devices import gpu_share
+from vista_nb.executor.cnn.prepare import end_process, prepare_artifact
+from vista_nb.executor.cnn.usage import PassUsage
 from vista_nb.executor.cnn.worker import InferenceTask, PoolTask
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.inputs import RunInputs
@@ -75,7 +77,9 @@ class SparkBackend(DriverSide):
         self._made: dict[str, list[_Made]] = {}  # layer -> what this run inferred, by wave
         self._persisted: list[DataFrame] = []
         self._artifacts: dict[int, Future[Path]] = {}
+        self.usage: list[PassUsage] = []  # what the passes needed, for the next plan
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="vista-artifact")
+        self._holding = ExitStack()  # of the artifacts: lost Storage Memory is computed anew from them
 
     # -- the plan's nodes --------------------------------------------------------------------------------------------
 
@@ -86,6 +90,7 @@ class SparkBackend(DriverSide):
         passes = [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
         for later in passes:
             self._artifact(later)
+        self._preparing.submit(end_process)
         if passes:  # with everything stored no photo is looked at, and Spark has nothing to join
             with self._stage(step_title(step)):
                 self._photos().count()
@@ -98,6 +103,8 @@ class SparkBackend(DriverSide):
             return 0
         with self._stage(step_title(step)):
             result = self._with_ladder(step, wave, todo, progress)
+            batch = self._physical.batch_size
+            self.usage.append(PassUsage(step.layers, step.start, step.pooled, batch, result.usage))
             self._keep(step, result, todo)
         self.refuse(result.reasons)
         return result.images
@@ -152,6 +159,7 @@ class SparkBackend(DriverSide):
         self._raw.clear()
         self._made.clear()
         self._preparing.shutdown(wait=False, cancel_futures=True)
+        self._holding.close()
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """From the store what it holds, the rest (where saving failed) straight from Spark."""
@@ -184,7 +192,9 @@ class SparkBackend(DriverSide):
         cnn = self.workload.cnn
         task = InferenceTask(
             str(self._artifact(step).result()), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
-            step.start, step.pooled, physical.batch_size, physical.threads_per_task,
+            step.start, step.pooled, physical.batch_size, physical.threads_per_task, channels=cnn.channels,
+            gpu_memory=gpu_share(self.workload.spec.resources.gpu_memory or 0, physical.cpu),
+            model_bytes=cnn.serialized,
         )  # fmt: skip
         return infer_pass(self._given(step, wave, todo, physical), task, len(todo), physical.persistence, progress)
 
@@ -203,6 +213,7 @@ class SparkBackend(DriverSide):
                 self.inputs.cache_dir,
                 self.cancelled,
                 tuple(later.start for later in self.plan.logical.steps if isinstance(later, Infer) and later.start),
+                self._holding,
             )
         return self._artifacts[step.number]
 

@@ -6,6 +6,7 @@ touch: the Spark session; the artifact cache. DESIGN.md section 10; paper: secti
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vista_nb.executor.backend import Progress
+from vista_nb.executor.cnn.usage import Usage, told, watched
 from vista_nb.executor.cnn.worker import InferenceTask, PoolTask, infer_batches, output_ddl, pool_batches, pool_ddl
 from vista_nb.executor.spark_progress import counted, counting
 from vista_nb.plan.physical import Persistence
@@ -28,12 +30,15 @@ _COLLECT_BYTES = 32_000_000
 
 @dataclass(frozen=True)
 class PassResult:
-    """frame: persisted (digest, error, worker, f0.. | tensors). reasons: digest -> why it could not be read."""
+    """frame: persisted (digest, error, worker, f0.. | tensors). reasons: digest -> why it could not be read. usage: by
+    worker, where the workers are on this machine.
+    """
 
     frame: DataFrame
     reasons: dict[str, str]
     images: int
     seconds: float
+    usage: tuple[Usage, ...] = ()
 
     @property
     def good(self) -> DataFrame:
@@ -46,15 +51,15 @@ def infer_pass(
     """Run the CNN over `given` (digest + path | content | tensors), wholly: one job that persists and finds errors."""
     began = time.perf_counter()
     _rows_per_batch(given, _TENSOR_BATCH if task.start else 4 * task.batch_size)
-    with counting(total, progress) as folder:
-        work = partial(counted, folder, partial(infer_batches, task))
+    with counting(total, progress) as folder, tempfile.TemporaryDirectory(prefix="vista_nb-usage-") as usage:
+        work = partial(watched, usage, partial(counted, folder, partial(infer_batches, task)))
         frame = given.mapInArrow(work, output_ddl(task)).persist(storage_level(persistence))
         try:
             reasons = _errors(frame)
         except BaseException:
             frame.unpersist()
             raise
-    return PassResult(frame, reasons, total, time.perf_counter() - began)
+        return PassResult(frame, reasons, total, time.perf_counter() - began, told(usage))
 
 
 def pool_pass(raw: DataFrame, task: PoolTask, persistence: Persistence) -> DataFrame:

@@ -7,24 +7,42 @@ resident memory, start-up. Whoever measures (a throw-away process outside the pu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
+from statistics import median
 
 from vista_nb.catalog.roster import CNNFacts, LayerFacts
 from vista_nb.catalog.snapshot import Snapshot
+from vista_nb.optimizer.facts import given
 from vista_nb.optimizer.rates import Rates
 
-__all__ = ["Calibration", "Measured", "calibrate"]
+__all__ = ["Calibration", "Measured", "calibrate", "measured_cnn"]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A median with the least and the most of its repetitions."""
+    """One number with the least and the most of its repetitions."""
 
     value: float
     low: float
     high: float
+
+    @classmethod
+    def least(cls, values: Sequence[float]) -> Measured:
+        """Of a time: whatever else the machine did can only have added to it."""
+        return cls(min(values), min(values), max(values))
+
+    @classmethod
+    def middle(cls, values: Sequence[float]) -> Measured:
+        """The median: of a rate, which is off on both sides."""
+        return cls(median(values), min(values), max(values))
+
+    def widened(self, relative: float) -> Measured:
+        """With at least so much spread: what repetitions in one quiet process cannot show."""
+        return Measured(
+            self.value, min(self.low, self.value * (1 - relative)), max(self.high, self.value * (1 + relative))
+        )
 
     @property
     def spread(self) -> float:
@@ -38,7 +56,8 @@ class Calibration:
 
     rates: field of `Rates` -> Measured. cnn: which CNN the rest is about. layer_seconds: layer -> Measured, seconds
     per image on one core from the image to there. start: seconds until a worker's first batch. resident: bytes of
-    one worker at batch 32.
+    one worker at batch 32; resident_per_image: what each image of a batch adds; resident_least: what
+    loading takes. note: the same in a sentence.
     """
 
     rates: Mapping[str, Measured]
@@ -46,6 +65,9 @@ class Calibration:
     layer_seconds: Mapping[str, Measured] | None = None
     start: Measured | None = None
     resident: int | None = None
+    resident_per_image: int | None = None
+    resident_least: int | None = None
+    note: str = ""
 
 
 def calibrate(snapshot: Snapshot, rates: Rates, found: Calibration) -> tuple[Snapshot, Rates]:
@@ -57,7 +79,7 @@ def calibrate(snapshot: Snapshot, rates: Rates, found: Calibration) -> tuple[Sna
     values: dict[str, float] = {name: measured.value for name, measured in found.rates.items()}
     cnn = snapshot.workload.cnn
     if found.cnn == cnn.name:
-        cnn = _measured_cnn(cnn, found)
+        cnn = measured_cnn(cnn, found)
         spread |= _cnn_spread(found)
         snapshot = _with_cnn(snapshot, cnn)
     # mypy cannot see that the names were checked above
@@ -70,12 +92,15 @@ def _cnn_spread(found: Calibration) -> dict[str, float]:
     return spread | ({"start_factor": found.start.spread} if found.start else {})
 
 
-def _measured_cnn(cnn: CNNFacts, found: Calibration) -> CNNFacts:
+def measured_cnn(cnn: CNNFacts, found: Calibration) -> CNNFacts:
+    """The CNN with the measured numbers; what was not measured stays, or is scaled (seconds of other layers)."""
     return replace(
         cnn,
         layers=_measured_layers(cnn.layers, found.layer_seconds or {}),
         start_seconds=found.start.value if found.start else cnn.start_seconds,
-        resident=cnn.resident if found.resident is None else found.resident,
+        resident=given(found.resident, cnn.resident),
+        resident_per_image=given(found.resident_per_image, cnn.resident_per_image),
+        resident_least=given(found.resident_least, cnn.resident_least),
     )
 
 

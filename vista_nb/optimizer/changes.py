@@ -54,7 +54,7 @@ def _layers(snapshot: Snapshot) -> Iterator[tuple[str, Snapshot]]:
 def _cnns(snapshot: Snapshot) -> Iterator[tuple[str, Snapshot]]:
     """The largest of the roster's CNNs that are smaller than this one, with their default layers."""
     mine = snapshot.workload.cnn
-    smaller = [cnn for cnn in load_roster().cnns if cnn.resident < mine.resident and not cnn.plan_only]
+    smaller = [cnn for cnn in load_roster().cnns if cnn.name != mine.name and cnn.resident < mine.resident]
     for cnn in sorted(smaller, key=lambda other: -other.resident):
         layers = tuple(layer for layer in cnn.layers if layer.name in cnn.default_layers)
         statistics = replace(snapshot.statistics, cnn_serialized=None, cnn_resident=None, cnn_gpu=None)

@@ -12,19 +12,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 
 from vista_nb.catalog.sizes import layer_table
 from vista_nb.catalog.statistics import SystemFacts
 from vista_nb.optimizer.candidates import P_MAX, Option
 from vista_nb.optimizer.facts import Facts, given
-from vista_nb.optimizer.tensors import cuts_beside
+from vista_nb.optimizer.tensors import cuts_beside, raw_bytes
 from vista_nb.plan.logical import LogicalPlan
 from vista_nb.plan.memory import MemoryRegions
 from vista_nb.plan.physical import JoinOperator, Persistence, PhysicalPlan, TrainingSite
 from vista_nb.units import GB, MB, format_bytes
 
 __all__ = [
+    "BATCH_OF_ROSTER",
     "B_MAX",
+    "MARGIN_PERCENT",
     "Admission",
     "Needs",
     "admit",
@@ -46,8 +49,11 @@ REFERENCE = 32 * GB  # the paper's machine, where os_rsv is 3 GB and core 2.4 GB
 OS_FLOOR = 200 * MB  # the JVM's memory outside its heap, Spark's Python daemon
 CORE_FLOOR = 480 * MB  # Spark refuses a heap under 471 859 200 bytes
 DRIVER_BASE = 360 * MB  # kernel with its libraries: 427 MB seen on one run (clothing), less 67 MB of collected rows
-TF_IMPORTED = 650 * MB  # one worker before it loads a CNN
+TF_IMPORTED = 650 * MB  # one worker before it loads a CNN, where its memory was measured at one batch size only
 BATCH_OF_ROSTER = 32  # the batch at which the roster's resident memory was measured
+LEAST_BATCH = 8  # the least at which the roster's resident memory was measured
+MARGIN_PERCENT = 8  # Spark's workers over the measuring process: 0 to 5 % seen (benchmarks/worker_memory.py)
+RAW_COPIES = 5  # of a raw tensor in a worker: TensorFlow's, numpy's, the record's, Arrow's; 4.3 to 5.3 seen
 DRIVER_BYTES_PER_VALUE = 4 + 8 + 8  # Arrow float, its double, the standardized copy
 RESULT_BYTES_PER_ROW = 200
 
@@ -98,9 +104,21 @@ def reserved(memory: int) -> tuple[int, int]:
     return max(OS_FLOOR, os_share), max(CORE_FLOOR, both - os_share)
 
 
-def worker_resident(facts: Facts, batch_size: int) -> int:
-    """Resident memory of one inference worker: what a batch holds shrinks with it, TensorFlow and weights do not."""
+def worker_resident(facts: Facts, batch_size: int, raw: float = 0.0) -> int:
+    """Resident memory of one inference worker: what a batch holds shrinks with it, TensorFlow and weights do not.
+
+    Measured at several batch sizes it is a line, and no less than loading takes, with a margin on top, as a worker must
+    never hold more than planned. From one number (`statistics: cnn_resident`) the batch's part is what TensorFlow and
+    the weights leave. raw: bytes per image of tensors on their way in and out, which the measuring process (photos to
+    vectors) did not have.
+    """
     cnn, stats = facts.snapshot.workload.cnn, facts.snapshot.statistics
+    if cnn.resident_per_image and stats.cnn_resident is None:
+        # where loading was not measured by itself, a batch below the least one measured saves nothing
+        batch = batch_size if cnn.resident_least else max(batch_size, LEAST_BATCH)
+        line = cnn.resident + cnn.resident_per_image * (batch - BATCH_OF_ROSTER)
+        peak = max(cnn.resident_least, line + ceil(RAW_COPIES * raw * batch_size))
+        return -(-peak * (100 + MARGIN_PERCENT) // 100)
     resident = given(stats.cnn_resident, cnn.resident)
     fixed = TF_IMPORTED + given(stats.cnn_serialized, cnn.serialized)
     of_batch = max(0, resident - fixed)
@@ -113,15 +131,15 @@ def memory_needs(option: Option, facts: Facts) -> Needs:
     site, cpu = physical.training, physical.cpu
     return Needs(
         driver=driver_bytes(facts, sizes.t_str, physical.join, site),
-        dl_execution=cpu * dl_bytes(facts, physical.batch_size, site),
+        dl_execution=cpu * dl_bytes(facts, option.logical, physical.batch_size, site),
         user=user_bytes(facts, sizes.s_single, cpu, physical.nodes, site),
         live=live_bytes(facts, option.logical, sizes.s_double, physical.persistence, site),
     )
 
 
-def dl_bytes(facts: Facts, batch_size: int, site: TrainingSite) -> int:
+def dl_bytes(facts: Facts, logical: LogicalPlan, batch_size: int, site: TrainingSite) -> int:
     """max(|f|_mem, |M|_mem) of one worker; nothing where every feature is stored and M is no deep model."""
-    resident = worker_resident(facts, batch_size) if facts.reuse.images else 0
+    resident = worker_resident(facts, batch_size, raw_bytes(logical, facts)) if facts.reuse.images else 0
     in_dl = facts.model_in_dl and site is TrainingSite.CLUSTER
     return max(resident, facts.model_bytes) if in_dl else resident
 

@@ -20,6 +20,7 @@ from vista_nb.optimizer.facts import Facts, gather
 from vista_nb.optimizer.infeasible import no_feasible_plan
 from vista_nb.optimizer.ladder import fallback_ladder
 from vista_nb.optimizer.memory import Admission, admit
+from vista_nb.optimizer.precision import in_doubt
 from vista_nb.optimizer.ranking import Priced, order, why_it_lost
 from vista_nb.optimizer.rates import DEFAULT, Rates
 from vista_nb.optimizer.reuse import find_reuse
@@ -60,6 +61,7 @@ def optimize(
     """
     if snapshot.workload.spec.plan.profile == "sigmod2020":
         return plan_sigmod2020(snapshot)
+    rates = in_doubt(rates, snapshot.workload)
     if calibration is not None:
         snapshot, rates = calibrate(snapshot, rates, calibration)
     state = Planning(gather(snapshot, find_reuse(snapshot), rates), space)
@@ -69,14 +71,14 @@ def optimize(
     return state.plan
 
 
-def not_run_yet(snapshot: Snapshot, plan: Plan) -> tuple[str, ...]:
+def not_run_yet(snapshot: Snapshot, plan: Plan, calibration: Calibration | None = None) -> tuple[str, ...]:
     """A note where a plan that this version cannot run would be faster than the one it was told to choose from."""
     forced = snapshot.workload.spec.plan
     if plan.chosen is None or plan.chosen.seconds is None or plan.profile == "sigmod2020":
         return ()
     if forced.materialization or forced.inference or forced.pooling:
         return ()
-    best = optimize(snapshot).chosen
+    best = optimize(snapshot, calibration=calibration).chosen
     if best is None or best.seconds is None or best.seconds > (1 - _WORTH_SAYING) * plan.chosen.seconds:
         return ()
     start = f" from the stored {best.logical.start_layer}" if best.logical.start_layer else ""

@@ -81,7 +81,7 @@ def points(
     """
     system, disk = facts.snapshot.system, facts.snapshot.system.disk_free
     free = free_bytes(system.memory)
-    dl = {(batch, site): dl_bytes(facts, batch, site) for batch in space.batches for site in space.sites}
+    dl = {pair: dl_bytes(facts, outline.logical, *pair) for pair in product(space.batches, space.sites)}
     sizes, gpu = outline.sizes, gpu_bytes(facts)
     driver = {pair: driver_bytes(facts, sizes.t_str, *pair) for pair in product(space.joins, space.sites)}
     limit = driver_limit(system)

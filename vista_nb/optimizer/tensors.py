@@ -9,7 +9,7 @@ from __future__ import annotations
 from vista_nb.optimizer.facts import Facts
 from vista_nb.plan.logical import Infer, LogicalPlan, PoolingPlace
 
-__all__ = ["cuts_beside", "received_bytes", "sent_bytes"]
+__all__ = ["cuts_beside", "raw_bytes", "received_bytes", "sent_bytes"]
 
 _FLOAT = 4
 
@@ -35,3 +35,15 @@ def sent_bytes(step: Infer, beside: tuple[str, ...], facts: Facts) -> float:
     values = sum(lengths[name] for name in step.layers)
     values += sum(facts.raw[name] for name in step.layers if name in beside) if step.pooled else 0
     return _FLOAT * values / facts.snapshot.statistics.views
+
+
+def raw_bytes(logical: LogicalPlan, facts: Facts) -> float:
+    """Bytes per image of the raw tensors that the heaviest pass takes in and gives out; 0 from photos to vectors."""
+    beside = cuts_beside(logical)
+
+    def of_pass(step: Infer) -> float:
+        taken = received_bytes(step, facts) if step.start is not None else 0.0
+        vectors = sum(facts.pooled[name] for name in step.layers) if step.pooled else 0
+        return taken + sent_bytes(step, beside, facts) - _FLOAT * vectors / facts.snapshot.statistics.views
+
+    return max((of_pass(step) for step in logical.steps if isinstance(step, Infer)), default=0.0)

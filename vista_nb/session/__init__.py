@@ -8,7 +8,7 @@ The way of one cell: `prepare` (parse, read the tables, bind, look into the stor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from vista_nb.plan.candidate import Plan
     from vista_nb.plan.variation import Variation
     from vista_nb.result import VistaResult
+    from vista_nb.session.calibration_cache import CNNRecord
     from vista_nb.session.health import Check
     from vista_nb.store.manifest import LayerSet
     from vista_nb.views.protocol import View
 
-__all__ = ["doctor", "drive", "explain", "run", "show", "store_listing", "submit", "vary", "vary_run"]
+__all__ = ["calibrate", "doctor", "drive", "explain", "run", "show", "store_listing", "submit", "vary", "vary_run"]
 
 Source = str | Mapping[str, object] | Path
 
@@ -127,6 +128,19 @@ def doctor() -> tuple[Check, ...]:
     from vista_nb.session.health import checks
 
     return checks()
+
+
+def calibrate(
+    names: Sequence[str] = (), *, namespace: Mapping[str, object] | None = None, say: Callable[[str], None]
+) -> tuple[CNNRecord, ...]:
+    """Measure this machine and these CNNs (default: those used here before) for the plans to come; `say` is told of
+    each step. Raises VistaUsageError for an unknown CNN.
+    """
+    from vista_nb.session import calibrating
+    from vista_nb.session.own_models import cnn_called
+
+    cnns = tuple(cnn_called(name, namespace) for name in names) or calibrating.default_cnns()
+    return calibrating.calibrate(cnns, say)
 
 
 def show(run: str | None = None) -> VistaResult:

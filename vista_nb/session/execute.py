@@ -17,7 +17,8 @@ from vista_nb.outcome.scores import RunOutcome
 from vista_nb.plan.logical import Infer
 from vista_nb.session import jvm
 from vista_nb.session.folders import cache_root
-from vista_nb.session.prepare import Prepared, plan_of, with_stored
+from vista_nb.session.prepare import Prepared, calibrated, plan_of, with_stored
+from vista_nb.session.run_record import record_usage
 
 if TYPE_CHECKING:
     from vista_nb.executor.inputs import ModelSource, RunInputs
@@ -28,11 +29,13 @@ __all__ = ["execute"]
 
 def execute(run: Run) -> None:
     """From the plan to the outcome. Raises coded errors; a set cancel flag ends it between any two parts."""
+    from vista_nb.executor.cnn.prepare import one_process
     from vista_nb.executor.memory_sampler import sampling
     from vista_nb.executor.spark_backend import SparkBackend
     from vista_nb.executor.walk import walk
 
     with ThreadPoolExecutor(1, thread_name_prefix="vista-jvm") as pool, ExitStack() as after:
+        after.enter_context(one_process())
         starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say)
         prepared = _with_model(run.prepared, run)
         run.prepared, run.plan = prepared, plan_of(prepared)
@@ -48,6 +51,7 @@ def execute(run: Run) -> None:
         begin = run.clock
         outcome = walk(run.plan, backend, run.emit, run.cancelled, run.record)
         run.record(_of_the_whole_run(outcome, begin, run, peaks.items()))
+        record_usage(run.prepared, backend.usage)
 
 
 def _of_the_whole_run(outcome: RunOutcome, begin: float, run: Run, peaks: tuple[tuple[str, int], ...]) -> RunOutcome:
@@ -69,7 +73,7 @@ def _with_model(prepared: Prepared, run: Run) -> Prepared:
 
     workload = prepared.workload
     source = resolve_model(workload.cnn, workload.weights, workload.spec.seed, cache_root(), run.cancelled)
-    return with_stored(_without_class_layers(prepared, source), source, run.options)
+    return calibrated(with_stored(_without_class_layers(prepared, source), source, run.options))
 
 
 def _without_class_layers(prepared: Prepared, source: ModelSource) -> Prepared:

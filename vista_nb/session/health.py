@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,9 @@ class Check:
 
 
 def checks() -> tuple[Check, ...]:
-    """Python, Java, packages, memory, folders, in this order."""
-    return (_python(), _java(), *map(_package, _PACKAGES), _memory(), _folder("cache", cache_root()), _store())
+    """Python, Java, packages, memory, folders, calibration, in this order."""
+    folders = (_folder("cache", cache_root()), _guarded("artifacts", _artifacts), _store())
+    return (_python(), _java(), *map(_package, _PACKAGES), _memory(), *folders, _calibration())
 
 
 def _python() -> Check:
@@ -80,6 +82,33 @@ def _folder(name: str, folder: Path) -> Check:
             return Check(name, True, str(folder))
     except OSError as error:
         return Check(name, False, f"{folder}: {error.strerror}", "make the folder writable, or name another")
+
+
+def _artifacts() -> str:
+    """How much of its budget the cache of inference artifacts takes."""
+    from vista_nb.executor.cnn.artifact_cache import budget, held_artifacts
+
+    held = held_artifacts(cache_root() / "artifacts")
+    return f"{len(held)}, {format_bytes(sum(each.size for each in held))} of {format_bytes(budget())}"
+
+
+def _calibration() -> Check:
+    """Whether plans know this machine. Without it they take the roster's numbers, which is nothing to repair."""
+    from vista_nb.session.calibrating import mode
+    from vista_nb.session.calibration_cache import CalibrationCache
+
+    cache = CalibrationCache(cache_root())
+    ages = {record.cnn: f"{record.cnn} {_age(record.when)}" for record in cache.cnns()}
+    machine = cache.machine()
+    found = ([f"machine {_age(machine.when)}"] if machine else []) + list(ages.values())
+    unused = " (unused: VISTA_NB_CALIBRATE or VISTA_NB_UI says so)" if mode() == "never" else ""
+    return Check("calibration", True, (", ".join(found) or "none yet: `vista-nb doctor --calibrate`") + unused)
+
+
+def _age(when: float) -> str:
+    from vista_nb.views.numbers import format_age
+
+    return f"{format_age(max(0.0, time.time() - when))} ago"
 
 
 def _store() -> Check:

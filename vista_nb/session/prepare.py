@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vista_nb.catalog.bind import bind
-from vista_nb.catalog.found import joined
+from vista_nb.catalog.bind_machine import unfit
+from vista_nb.catalog.found import joined, place
+from vista_nb.catalog.own_cnn import OwnCNN
 from vista_nb.catalog.roster import load_roster
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.catalog.statistics import ColumnFacts, SystemFacts, WorkloadStatistics
@@ -21,6 +23,7 @@ from vista_nb.catalog.workload import Workload
 from vista_nb.errors import NotSupportedYet, Problem, VistaDataError, VistaError, VistaSpecError
 from vista_nb.plan.candidate import Plan
 from vista_nb.session.options import Options
+from vista_nb.session.own_models import find_own_cnn
 from vista_nb.spec.model import Resources, Spec, StatisticsOverrides
 from vista_nb.spec.overrides import apply_overrides
 from vista_nb.spec.parse import Parsed, parse
@@ -29,16 +32,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from vista_nb.executor.inputs import ImageTables, ModelSource
+    from vista_nb.optimizer.calibration import Calibration
 
-__all__ = ["Prepared", "plan_of", "plan_with", "prepare", "unsupported", "with_stored"]
+__all__ = ["Prepared", "calibrated", "plan_of", "plan_with", "prepare", "unsupported", "with_stored"]
 
 
-_UNPRICED = ("VST901", "VST902", "VST903", "VST904", "VST906")  # views, reduce, tune, folds, precision
+_UNPRICED = ("VST901", "VST902", "VST903", "VST904")  # views, reduce, tune, folds
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A bound workload with its data. structured and images are None for a what-if, which only explains."""
+    """A bound workload with its data. structured and images are None for a what-if, which only explains.
+
+    not_yet: what this version cannot run; unfit: what this machine cannot.
+    """
 
     workload: Workload
     snapshot: Snapshot
@@ -47,23 +54,49 @@ class Prepared:
     not_yet: tuple[Problem, ...]
     model: ModelSource | None = None
     notes: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+    unfit: tuple[Problem, ...] = ()
 
 
 def prepare(source: str | Mapping[str, object] | Path, namespace: Mapping[str, object], options: Options) -> Prepared:
     """Everything the optimizer needs. Raises VistaSpecError with all problems, or VistaDataError."""
     parsed = _parsed(source, namespace, options)
     table, facts, trouble = _table(parsed.spec, namespace)
-    bound = bind(parsed.spec, load_roster(), facts)
+    own, no_cnn = _own_cnn(parsed, namespace, probe=trouble is None)
+    bound = bind(parsed.spec, load_roster(), facts, own)
     # names are not judged against a table that could not be read: its own error comes first
     problems = joined([parsed.problems, () if trouble else bound.problems])
     if problems:
-        raise VistaSpecError(problems, parsed.spec.text)
+        raise VistaSpecError(joined([problems, _as_problem(no_cnn, parsed.spec)]), parsed.spec.text)
     if trouble is not None:
         raise trouble
-    if bound.workload is None:
-        # a CNN that is not in the roster cannot be planned either: say that, and not that there is nothing to run
-        raise unsupported(tuple(p for p in bound.not_yet if p.code == "VST907") or bound.not_yet)
-    return _with_data(bound.workload, bound.not_yet, table, namespace, options)
+    if no_cnn is not None:
+        raise no_cnn
+    assert bound.workload is not None
+    return calibrated(_on_this_machine(_with_data(bound.workload, bound.not_yet, table, namespace, options)))
+
+
+def _on_this_machine(prepared: Prepared) -> Prepared:
+    """A plan for real data says what would keep it from running here."""
+    from vista_nb.executor.probe_gpu import gpu_memory
+    from vista_nb.executor.probe_machine import machine
+
+    spec = prepared.workload.spec
+    if prepared.structured is None:
+        return prepared
+    gpu = gpu_memory() if spec.resources.gpu_memory else None
+    found = unfit(spec, machine(), gpu)
+    notes = tuple(f"a run here is refused: {problem.message}" for problem in found)
+    return replace(prepared, unfit=found, notes=(*prepared.notes, *notes))
+
+
+def calibrated(prepared: Prepared) -> Prepared:
+    """The same with what was measured on this machine, where it plans for this machine."""
+    from vista_nb.session.calibrating import known
+
+    digest = prepared.model.digest if prepared.model is not None else ""
+    found = known(prepared.workload, prepared.snapshot.system, digest)
+    return prepared if found == prepared.calibration else replace(prepared, calibration=found)
 
 
 def unsupported(not_yet: tuple[Problem, ...]) -> NotSupportedYet:
@@ -86,9 +119,11 @@ def plan_with(prepared: Prepared, snapshot: Snapshot) -> Plan:
     from vista_nb.optimizer.optimize import not_run_yet, optimize
 
     what_if = prepared.structured is None
-    plan = optimize(snapshot, space=EVERYTHING if what_if else RUNNABLE)
-    more = () if what_if else not_run_yet(snapshot, plan)
-    return replace(plan, notes=(*plan.notes, *more, *_not_priced(prepared), *prepared.notes))
+    measured = prepared.calibration
+    plan = optimize(snapshot, space=EVERYTHING if what_if else RUNNABLE, calibration=measured)
+    more = () if what_if else not_run_yet(snapshot, plan, measured)
+    said = (measured.note,) if measured is not None and plan.profile == "default" else ()
+    return replace(plan, notes=(*plan.notes, *said, *more, *_not_priced(prepared), *prepared.notes))
 
 
 def _not_priced(prepared: Prepared) -> tuple[str, ...]:
@@ -128,6 +163,20 @@ def _parsed(source: str | Mapping[str, object] | Path, namespace: Mapping[str, o
             ) from error
     parsed = parse(source, namespace)
     return apply_overrides(parsed, options.all_overrides) if options.all_overrides else parsed
+
+
+def _own_cnn(
+    parsed: Parsed, namespace: Mapping[str, object], *, probe: bool
+) -> tuple[OwnCNN | None, VistaError | None]:
+    """The user's own CNN, if the spec names one, or why it cannot be had. A spec with problems costs no process."""
+    try:
+        return find_own_cnn(parsed.spec.cnn, namespace, load_roster(), probe=probe and not parsed.problems), None
+    except VistaError as error:
+        return None, error
+
+
+def _as_problem(error: VistaError | None, spec: Spec) -> tuple[Problem, ...]:
+    return () if error is None else (place(spec, "cnn", error.code, error.message, error.hint),)
 
 
 def _table(
@@ -175,8 +224,6 @@ def _known_model(workload: Workload) -> ModelSource | None:
     from vista_nb.executor.cnn.prepare import known_model
     from vista_nb.session.folders import cache_root
 
-    if workload.cnn.plan_only:
-        return None
     return known_model(workload.cnn, workload.weights, workload.spec.seed, cache_root())
 
 
@@ -213,7 +260,7 @@ def _system(given: Resources, what_if: bool) -> SystemFacts:
     said = {n: getattr(given, n) for n in ("memory", "cores", "nodes", "gpu_memory", "master")}
     fields: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
     if what_if or given.nodes or given.master:
-        fields["disk_free"] = None
+        fields |= {"disk_free": None, "bfloat16": None}
     if given.memory is not None:
         fields["source"] = "spec"
     if (given.nodes or 1) > 1 and given.master is None:

@@ -25,7 +25,7 @@ __all__ = ["key_of", "stored_layers"]
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
     """The key of one layer set: model digest, preprocessing, layer, pooling, precision; nothing else."""
     cnn = workload.cnn
-    preprocessing = preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width)
+    preprocessing = preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels)
     return layer_key(model.digest, preprocessing, layer, workload.pool.value, workload.precision.value)
 
 

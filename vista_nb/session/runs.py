@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vista_nb.catalog.workload import Workload
-from vista_nb.errors import VistaCancelled, VistaError, VistaRunError, VistaUsageError
+from vista_nb.errors import VistaCancelled, VistaEnvironmentError, VistaError, VistaRunError, VistaUsageError
 from vista_nb.outcome.events import Event, LogLine, RunFinished
 from vista_nb.outcome.scores import RunOutcome
 from vista_nb.plan.candidate import Plan
@@ -39,9 +39,12 @@ _engines: list[Any] = []
 
 
 def refuse_unsupported(prepared: Prepared) -> None:
-    """A spec that can only be planned ends here, with everything that is missing named."""
+    """A spec that can only be planned, or that this machine cannot run, ends here with what is missing named."""
     if prepared.not_yet:
         raise unsupported(prepared.not_yet)
+    if prepared.unfit:
+        first = prepared.unfit[0]
+        raise VistaEnvironmentError(first.code, "; ".join(p.message for p in prepared.unfit), first.hint)
 
 
 def find_run(name: str | None) -> VistaResult:

@@ -68,6 +68,7 @@ LITERALS: dict[str, Callable[[Located], object]] = {
     "label": _name("label"),
     "cnn": _name("cnn"),
     "weights": _name("weights"),
+    "preprocessing": _words("preprocessing"),
     "pool": _pool,
     "views": _words("views"),
     "reduce": _reduce,

@@ -190,7 +190,8 @@ class Spec:
     label: str | None = None
     features: tuple[FeatureColumn, ...] | None = None  # None: all others; (): photo alone
     cnn: str | None = None  # roster name, `.keras` path, or `$variable`
-    weights: str | None = None  # imagenet | random | bundled | a path
+    weights: str | None = None  # imagenet | random | bundled | own | a path
+    preprocessing: str | None = None  # tf | caffe | torch | none
     layers: LayerChoice = LayerChoice()
     pool: Pooling = Pooling.MAX_2X2
     views: str = "concat"  # concat | mean

@@ -21,6 +21,8 @@ from vista_nb.spec.splitter import Entry
 
 __all__ = ["Value", "read_value"]
 
+_OBJECTS = ("structured", "cnn")  # keys that take an object of the notebook, by its name
+
 
 @dataclass(frozen=True)
 class Value:
@@ -57,7 +59,8 @@ def _refuse_indented_keys(entry: Entry) -> None:
 
 def _literal_text(entry: Entry, key: Key) -> Located:
     if entry.data is not None:
-        raise entry.key.bad("VST105", f"`{key.name}` is one value, not a {type(entry.data).__name__}", _example(key))
+        hint = "hand the object over by its variable's name: `$name`" if key.name in _OBJECTS else _example(key)
+        raise entry.key.bad("VST105", f"`{key.name}` is one value, not a {type(entry.data).__name__}", hint)
     value = entry.value.folded()
     if not value:
         raise entry.key.bad("VST106", f"`{key.name}` has no value", _example(key))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,19 +20,21 @@ from typing import Any
 from filelock import FileLock
 
 from vista_nb.catalog.roster import CNNFacts, LayerFacts
-from vista_nb.errors import NotSupportedYet, VistaDataError
+from vista_nb.errors import VistaDataError
 from vista_nb.executor.cnn.artifact import artifact_key, read_meta
+from vista_nb.executor.cnn.artifact_cache import budget, in_use, making, trim
 from vista_nb.executor.cnn.build import BUNDLED_FILE, imagenet_file
 from vista_nb.executor.cnn.described import remembered
-from vista_nb.executor.cnn.throwaway import ask
+from vista_nb.executor.cnn.throwaway import Lasting
 from vista_nb.executor.inputs import ModelSource
 from vista_nb.spec.model import Pooling
 
-__all__ = ["known_model", "prepare_artifact", "resolve_model"]
+__all__ = ["end_process", "known_builders", "known_model", "one_process", "prepare_artifact", "resolve_model"]
 
-_POLL_SECONDS = 0.05
+_MAKE = "vista_nb.executor.cnn.make"
 _KNOWN_WEIGHTS = ("random", "imagenet", "bundled", "own")
 _FILE = "file:"  # the builder of a user's own CNN
+_kept: list[Lasting] = []  # the run's process; one run at a time
 
 
 def resolve_model(
@@ -40,13 +43,13 @@ def resolve_model(
     """The weights as a ModelSource with its digest; weights: `random`, `imagenet`, `bundled` or a path.
 
     The digest is remembered per builder, weights, seed, Keras version and the file's path, size, mtime (ns) and
-    inode. Raises VST340, VST341 (the file), VST440 (ImageNet weights not to be had), VST941 (plan-only CNN).
+    inode. Raises VST340, VST341 (the file) and VST346 (an unsafe one), VST440 (ImageNet weights not to be had).
     """
     known = known_model(cnn, weights, seed, cache_dir)
     if known is not None:
         return known
     source = _unresolved(cnn, weights, seed)
-    answer = _run_make(_request(source, None), cache_dir, cancel)
+    answer = _run_make(_request(source, None), cancel)
     resolved = _resolved(source, answer)
     _remember(cache_dir, _source_key(resolved), answer)
     return resolved
@@ -55,7 +58,7 @@ def resolve_model(
 def known_model(cnn: CNNFacts, weights: str, seed: int, cache_dir: Path) -> ModelSource | None:
     """What `resolve_model` would return where the cache has it, else None; never starts a process.
 
-    Raises what `resolve_model` raises for a plan-only CNN, unknown weights and a missing file.
+    Raises what `resolve_model` raises for unknown weights and a missing file.
     """
     source = _unresolved(cnn, weights, seed)
     if source.weights == "own":
@@ -85,44 +88,40 @@ def prepare_artifact(
     cache_dir: Path,
     cancel: threading.Event | None = None,
     onward: Collection[str] = (),
+    holding: ExitStack | None = None,
 ) -> Path:
     """The folder of the inference artifact from `start` (None: the image) to the roster layers `outputs`.
 
-    pooling None: raw tensors come out, for the layers in `onward` with the rest of their cuts. Made at most once per machine; two kernels wait for each other.
-    Raises VST940 (precision), VST443 (cut), and what `make` reports; VistaCancelled when `cancel` is set.
+    pooling None: raw tensors come out, for the layers in `onward` with the rest of their cuts. Made at most once per
+    machine; two kernels wait for each other. holding: until it is closed, nobody removes the artifact from the cache.
+    Raises VST443 (cut), VST447 (no bfloat16), and what `make` reports; VistaCancelled when `cancel` is set.
     """
-    if precision != "float32":
-        raise NotSupportedYet("VST940", f"precision {precision} is not supported yet", "leave `precision` out")
     layers = [_layer(cnn, name) for name in outputs]
     begin = _layer(cnn, start) if start else None
     tensors = _tensors(layers, {layer.name for layer in layers if layer.name in onward and pooling is None})
     names = [name for name, _ in tensors]
     key = artifact_key(source.digest, begin.name if begin else None, names, pooling, precision)
     folder = cache_dir / "artifacts" / key
-    if read_meta(folder) is not None:
-        return folder
     wanted = {
         "digest": source.digest,
         "start": [begin.name, begin.node] if begin else None,
         "outputs": tensors,
         "pooling": pooling.value if pooling else None,
+        "precision": precision,
         "key": key,
         "folder": str(folder),
     }
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if read_meta(folder) is None:
-            _run_make(_request(source, wanted), cache_dir, cancel)
+    with ExitStack() as own:
+        (holding or own).enter_context(in_use(folder))
+        if read_meta(folder, key) is None:
+            with making(folder):
+                if read_meta(folder, key) is None:
+                    _run_make(_request(source, wanted), cancel)
+            trim(folder.parent, budget())
     return folder
 
 
 def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:
-    if cnn.plan_only:
-        raise NotSupportedYet(
-            "VST941",
-            f"{cnn.name} can be planned, but a run of it is not supported yet",
-            "use --explain, or another CNN (`%vista cnns`)",
-        )
     if weights == "own" and cnn.builder.startswith(_FILE):
         return ModelSource(cnn.builder, weights, _model_file(cnn.builder), "")
     if weights == "random":
@@ -195,6 +194,11 @@ def _remembered(cache_dir: Path) -> dict[str, dict[str, Any]]:
     return data if isinstance(data, dict) else {}
 
 
+def known_builders(cache_dir: Path) -> frozenset[str]:
+    """The builders of the models that this cache has seen."""
+    return frozenset(json.loads(key)[0] for key in _remembered(cache_dir) if key.startswith("["))
+
+
 def _remember(cache_dir: Path, key: str, answer: Mapping[str, Any]) -> None:
     if not key:
         return
@@ -206,6 +210,31 @@ def _remember(cache_dir: Path, key: str, answer: Mapping[str, Any]) -> None:
         Path(made.name).replace(cache_dir / "models.json")
 
 
-def _run_make(request: Mapping[str, Any], cache_dir: Path, cancel: threading.Event | None) -> dict[str, Any]:
-    """One throw-away process; its answer, or its coded error raised here."""
-    return ask("vista_nb.executor.cnn.make", request, cache_dir, cancel)
+def _run_make(request: Mapping[str, Any], cancel: threading.Event | None) -> dict[str, Any]:
+    """The answer of the run's process, or of a throw-away one; its coded error is raised here."""
+    if _kept:
+        return _kept[0].ask(request, cancel)
+    process = Lasting(_MAKE)
+    try:
+        return process.ask(request, cancel)
+    finally:
+        process.close()
+
+
+@contextmanager
+def one_process() -> Iterator[None]:
+    """Until the block ends, or `end_process` is called, one process answers all: starting TensorFlow takes seconds."""
+    process = Lasting(_MAKE)
+    _kept.append(process)
+    try:
+        yield
+    finally:
+        if process in _kept:
+            _kept.remove(process)
+        process.close()
+
+
+def end_process() -> None:
+    """No more artifacts are needed: TensorFlow's memory goes back now."""
+    while _kept:
+        _kept.pop().close()

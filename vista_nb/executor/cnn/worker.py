@@ -3,7 +3,7 @@
 Reads Arrow batches through `mapInArrow`, yields Arrow batches, one per mini-batch. May touch: the image files it
 is told of, the artifact's folder, TensorFlow (imported inside functions: never in the kernel). A picture that
 cannot be read becomes a row with `error` set, never a failed task. DESIGN.md sections 8 and 10.
-Models live in a module-level cache: Spark rebuilds closures for every task, but not this module.
+Models live in a module-level cache (`model_cache`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from vista_nb.executor.cnn.pooling import pool_array
 from vista_nb.executor.cnn.preprocess import preprocess
 from vista_nb.executor.cnn.slots import slot
 from vista_nb.executor.cnn.tensors import TENSORS_DDL, TENSORS_TYPE, from_arrow, stack, tensors_column
+from vista_nb.executor.cnn.usage import decoding
 from vista_nb.spec.model import Pooling
 
 __all__ = [
@@ -37,9 +38,6 @@ __all__ = [
     "pool_ddl",
 ]
 
-_models: dict[str, Any] = {}  # one model: the plan's memory counts one per worker
-_threads_set: list[int] = []
-
 
 @dataclass(frozen=True)
 class InferenceTask:
@@ -48,7 +46,8 @@ class InferenceTask:
     artifact: the folder made by `prepare_artifact`. layers: roster names, in output order. start: None for
     images, else the stored layer in column `tensors`. pooled: vectors out, else raw tensors. threads: TensorFlow's
     per worker. limit: inference workers at a time on this machine (0: one per Spark task), by lock files in the folder
-    `slots` (default: beside the artifact).
+    `slots` (default: beside the artifact). channels: 3 (RGB) or 1 (gray). gpu_memory: this worker's share of a GPU's
+    bytes (0: none planned). model_bytes: weights of the plan's passes that a worker may keep (0: of one pass).
     """
 
     artifact: str
@@ -63,6 +62,8 @@ class InferenceTask:
     limit: int = 0
     slots: str = ""
     channels: int = 3
+    gpu_memory: int = 0
+    model_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,12 @@ def _schema(columns: Sequence[tuple[str, Any]]) -> pa.Schema:
 
 def _prepared(task: InferenceTask, batches: Iterator[pa.RecordBatch]) -> Iterator[_MiniBatch]:
     for rows in _rebatched(batches, task.batch_size):
-        yield _from_tensors(task, rows) if task.start else _from_images(task, rows)
+        if task.start:
+            yield _from_tensors(task, rows)
+        else:
+            with decoding(rows.num_rows):
+                mini = _from_images(task, rows)
+            yield mini
 
 
 def _rebatched(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
@@ -210,31 +216,12 @@ def _input_names(artifact: str) -> tuple[str, ...]:
 
 
 def _model(task: InferenceTask) -> Any:
-    """The artifact as a function, from the worker's cache; a rebuilt artifact counts as another."""
-    from vista_nb.executor.cnn.artifact import GRAPH_FILE, load
+    """The artifact as a function, from the process' cache."""
+    from vista_nb.executor.cnn.devices import use_devices
+    from vista_nb.executor.cnn.model_cache import model
 
-    state = (Path(task.artifact) / GRAPH_FILE).stat()
-    key = f"{task.artifact}:{state.st_mtime_ns}:{state.st_ino}"
-    if key not in _models:
-        _set_threads(task.threads)
-        _models.clear()
-        _models[key] = load(Path(task.artifact))
-    return _models[key]
-
-
-def _set_threads(threads: int) -> None:
-    """Only before TensorFlow's first operation; a reused worker keeps what it has."""
-    if _threads_set:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:  # TensorFlow is already at work in this process (tests)
-        pass
-    _threads_set.append(threads)
+    use_devices(task.threads, task.gpu_memory)
+    return model(Path(task.artifact), task.model_bytes)
 
 
 def _result(task: InferenceTask, schema: pa.Schema, mini: _MiniBatch, infer: Any) -> pa.RecordBatch:
