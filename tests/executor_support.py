@@ -106,6 +106,7 @@ def make_plan(
     work: Workload,
     kind: tuple[Materialization, PoolingPlace] = EAGER,
     *,
+    inference: Inference = Inference.AFTER_JOIN,
     waves: int = 1,
     loaded: Sequence[str] = (),
     inferred: Sequence[str] | None = None,
@@ -116,7 +117,7 @@ def make_plan(
     names = work.layer_names
     missing = names if inferred is None else tuple(inferred)
     reuse = Reuse(tuple(loaded), missing, 0)
-    logical = logical_plan(kind[0], Inference.AFTER_JOIN, kind[1], names, reuse, baseline=baseline)
+    logical = logical_plan(kind[0], inference, kind[1], names, reuse, baseline=baseline)
     fields: dict[str, Any] = {
         "cpu": 2,
         "threads_per_task": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from executor_support import EAGER, SMALL_LAYERS, STAGED, SparkMaker, make_plan,
 from vista_nb.catalog.workload import Workload
 from vista_nb.outcome.events import BatchDone
 from vista_nb.outcome.scores import RunOutcome
+from vista_nb.plan.logical import Inference, Materialization, PoolingPlace
 from vista_nb.plan.physical import JoinOperator, Persistence, TrainingSite
 
 pytestmark = [pytest.mark.spark, pytest.mark.tf]
@@ -31,14 +33,15 @@ def work(maker: SparkMaker) -> Workload:
     return small_workload(maker.folder, rows=ROWS)
 
 
-def answer(maker: SparkMaker, work: Workload, store: str, kind: Any, physical: dict[str, Any]) -> Answer:
+def answer(maker: SparkMaker, work: Workload, store: str, kind: Any, decisions: dict[str, Any]) -> Answer:
     """Scores and every layer's features in key order, from a store of its own."""
-    plan = make_plan(work, kind, baseline=True, **physical)
+    plan = make_plan(work, kind, baseline=True, **decisions)
     backend = maker(work, plan, store=store)
     outcome, events = run_plan(plan, backend)
     last = [event for event in events if isinstance(event, BatchDone)][-1]
     assert last.done == last.total == ROWS
     assert outcome.inferred_images == ROWS
+    assert not backend._raw, "raw tensors are released at their last use"
     features = {name: np.array(backend.features(name).column("vector").to_pylist()) for name in SMALL_LAYERS}
     return outcome, features
 
@@ -64,9 +67,34 @@ def test_every_plan_gives_the_same_answer(
 ) -> None:
     """Features within 1e-4 relative, at most one test row apart."""
     outcome, features = answer(maker, work, request.node.name, kind, physical)
+    agrees(outcome, features, reference)
+
+
+@pytest.mark.parametrize(
+    ("kind", "inference", "pooling"),
+    list(product(Materialization, Inference, PoolingPlace)),
+    ids=lambda value: value.value,
+)
+def test_every_shape_of_plan_gives_the_same_answer(
+    maker: SparkMaker,
+    work: Workload,
+    reference: Answer,
+    kind: Materialization,
+    inference: Inference,
+    pooling: PoolingPlace,
+    request: Any,
+) -> None:
+    """Lazy, eager, staged; the CNN before and after the join; pooled inside the pass and after it."""
+    outcome, features = answer(maker, work, request.node.name, (kind, pooling), {"inference": inference})
+    agrees(outcome, features, reference)
+
+
+def agrees(outcome: RunOutcome, features: dict[str, Any], reference: Answer) -> None:
     for name in SMALL_LAYERS:
         expected = reference[1][name]
         np.testing.assert_allclose(features[name], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    for a, b in zip(reference[0].scores, outcome.scores, strict=True):
-        assert (a.layer, a.rows_test) == (b.layer, b.rows_test)
-        assert abs(a.value - b.value) * a.rows_test <= 1.001
+    others = {score.layer: score for score in outcome.scores}
+    assert len(others) == len(reference[0].scores)
+    for score in reference[0].scores:
+        assert score.rows_test == others[score.layer].rows_test
+        assert abs(score.value - others[score.layer].value) * score.rows_test <= 1.001

@@ -331,9 +331,6 @@ def test_a_what_if_binds_without_columns() -> None:
         ("label: price", "VST910"),
         ("resources: {nodes: 2}", "VST911"),
         ("resources: {master: yarn}", "VST911"),
-        ("plan: {materialization: lazy}", "VST912"),
-        ("plan: {inference: before_join}", "VST912"),
-        ("plan: {materialization: eager, pooling: pulled_up}", "VST912"),
         ("features: [sold]", "VST914"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from vista_nb.executor.local import LocalBackend
 from vista_nb.executor.walk import walk, waves_of
 from vista_nb.outcome.events import BatchDone, Event, LayerReused, LayerScored, LogLine, StageFinished, StageStarted
 from vista_nb.outcome.scores import TABLE, TABLE_TREE
+from vista_nb.plan.logical import Inference, Materialization, PoolingPlace
 from vista_nb.spec.model import BadImages
 
 
@@ -40,6 +42,56 @@ def test_eager_and_staged_agree_and_pictures_help(tmp_path: Path) -> None:
     assert one.rows.train + one.rows.test == 60
     assert one.inferred_images == 60
     assert one.tests
+
+
+@pytest.mark.parametrize("waves", [1, 3])
+@pytest.mark.parametrize(
+    ("kind", "inference", "pooling"),
+    list(product(Materialization, Inference, PoolingPlace)),
+    ids=lambda value: value.value if hasattr(value, "value") else str(value),
+)
+def test_every_shape_of_plan_gives_the_same_answer(
+    tmp_path: Path, kind: Materialization, inference: Inference, pooling: PoolingPlace, waves: int
+) -> None:
+    """All twelve, in one wave and in three: the features and scores of one eager pass; nothing raw is left alive."""
+    work = workload(catalogue(tmp_path, rows=120, bad=(7,)))
+    first = LocalBackend(make_plan(work, EAGER, baseline=True), run_inputs(work, tmp_path / "a"))
+    one, _ = run_plan(first.plan, first)
+    plan = make_plan(work, (kind, pooling), inference=inference, waves=waves, baseline=True)
+    backend = LocalBackend(plan, run_inputs(work, tmp_path / "b"))
+    other, events = run_plan(plan, backend)
+    for name, matrix in features_of(first).items():
+        np.testing.assert_allclose(features_of(backend)[name], matrix, rtol=1e-5, atol=1e-6)
+    assert {(s.layer, s.value, s.rows_test) for s in other.scores} == {
+        (s.layer, s.value, s.rows_test) for s in one.scores
+    }
+    assert [bad.key for bad in other.bad_images] == ["k007"]
+    assert not backend.raw
+    passes = [e for e in events if isinstance(e, StageStarted) and e.kind == "infer" and e.wave == waves]
+    assert len(passes) == (1 if kind is Materialization.EAGER else len(LAYERS))
+
+
+def test_a_staged_plan_releases_each_raw_layer_once_the_pass_above_is_done(tmp_path: Path) -> None:
+    """At most two raw layers are alive, pushed down or pulled up; lazy keeps one, eager pushed down none."""
+    work = workload(catalogue(tmp_path))
+    most = {}
+    for kind, pooling in product(Materialization, PoolingPlace):
+        backend = LocalBackend(plan := make_plan(work, (kind, pooling)), run_inputs(work, tmp_path / kind / pooling))
+        alive = [0]
+
+        def seen(event: Event, backend: LocalBackend = backend, alive: list[int] = alive) -> None:
+            alive.append(len(backend.raw))
+
+        walk(plan, backend, seen, threading.Event())
+        most[kind.value, pooling.value] = max(alive)
+    assert most == {
+        ("lazy", "pulled_up"): 1,
+        ("lazy", "pushed_down"): 0,
+        ("eager", "pulled_up"): 3,
+        ("eager", "pushed_down"): 0,
+        ("staged", "pulled_up"): 2,
+        ("staged", "pushed_down"): 2,
+    }
 
 
 def test_events_follow_the_steps(tmp_path: Path) -> None:

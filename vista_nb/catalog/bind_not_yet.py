@@ -12,16 +12,14 @@ from vista_nb.catalog.found import place
 from vista_nb.errors import Problem
 from vista_nb.spec.model import Spec
 
-__all__ = ["RUNNABLE_PLANS", "not_yet"]
+__all__ = ["not_yet"]
 
-# (materialization, inference, pooling) that the executor runs
-RUNNABLE_PLANS = (("eager", "after_join", "pushed_down"), ("staged", "after_join", "pulled_up"))
 _LOCAL = re.compile(r"local(\[(\d+|\*)(,\s*\d+)?\])?")
 
 
 def not_yet(spec: Spec) -> tuple[Problem, ...]:
     """All of them at once."""
-    return (*_nothing_to_run(spec), *_photos(spec), *_scoring(spec), *_resources(spec), *_plan(spec))
+    return (*_nothing_to_run(spec), *_photos(spec), *_scoring(spec), *_resources(spec))
 
 
 def _nothing_to_run(spec: Spec) -> tuple[Problem, ...]:
@@ -64,18 +62,3 @@ def _resources(spec: Spec) -> tuple[Problem, ...]:
         message = f"running on `{resources.master}` is not supported yet"
         found.append(place(spec, "resources.master", "VST911", message, "supported today: `local[k]`"))
     return tuple(found)
-
-
-def _plan(spec: Spec) -> tuple[Problem, ...]:
-    """Forced decisions that no plan of this version's executor agrees with."""
-    forced = (spec.plan.materialization, spec.plan.inference, spec.plan.pooling)
-    if any(all(want in (None, have) for want, have in zip(forced, plan, strict=True)) for plan in RUNNABLE_PLANS):
-        return ()
-    names = ("materialization", "inference", "pooling")
-    runnable = {name: {plan[i] for plan in RUNNABLE_PLANS} for i, name in enumerate(names)}
-    given = [(name, want) for name, want in zip(names, forced, strict=True) if want is not None]
-    key = next((name for name, want in given if want not in runnable[name]), given[-1][0])
-    words = ", ".join(f"{name}: {want}" for name, want in given)
-    message = f"a plan with `{words}` can be explained, but not run yet"
-    hint = f"runs today: {'; '.join(', '.join(plan) for plan in RUNNABLE_PLANS)}"
-    return (place(spec, f"plan.{key}", "VST912", message, hint),)

@@ -23,9 +23,11 @@ from vista_nb.executor.training import Trainer
 from vista_nb.outcome.events import LayerReused
 from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.logical import Infer, Join, Load, ScanImages, ScanStructured
+from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
 
 __all__ = ["DriverSide"]
+
+_LAST = 0.999_999  # wave fractions lie in [0, 1)
 
 
 class DriverSide:
@@ -48,9 +50,22 @@ class DriverSide:
         return int(self._structured.table.num_rows)
 
     def scan_images(self, step: ScanImages) -> int:  # noqa: ARG002 (the protocol)
+        if self.joins_late:
+            self._link_rows()  # which wave first needs a photo, and whom a bad one belongs to, is known before the join
         return int(self.inputs.images.images.num_rows)
 
     def join(self, step: Join) -> int:  # noqa: ARG002 (the protocol)
+        if self._rows is None:
+            self._link_rows()
+        return len(self.rows)
+
+    @property
+    def joins_late(self) -> bool:
+        """Whether every photo of T_img is inferred, and the features are joined with T_str afterwards."""
+        return self.plan.logical.inference is Inference.BEFORE_JOIN
+
+    def _link_rows(self) -> None:
+        """The joined records: key, label, split, waves and photos of each."""
         if self._structured is None:
             raise VistaRunError("VST512", "the plan joins before it scans", "please report this: it is a defect")
         if not self.inputs.images.links.num_rows:
@@ -62,7 +77,6 @@ class DriverSide:
             self._joined_table(rows), self.workload.features, rows.labels, ~rows.test, self.workload.label
         )
         self._notes = [*rows.labels.notes, *rows.encoder.notes, *leaks]
-        return len(rows)
 
     def load(self, step: Load) -> Sequence[LayerReused]:
         return self.shelf.load(step.layers, self.needed)
@@ -135,7 +149,15 @@ class DriverSide:
 
     def new_in(self, wave: Wave) -> set[str]:
         """Digests that this wave is the first to need."""
-        return {digest for digest, first in self.rows.first_waves().items() if wave.low <= first < wave.high}
+        return {digest for digest, first in self.first_waves().items() if wave.low <= first < wave.high}
+
+    def first_waves(self) -> dict[str, float]:
+        """Digest -> the smallest wave fraction of its records. Joined late, photos of no record come last."""
+        found = self.rows.first_waves()
+        if not self.joins_late:
+            return found
+        digests = set(self.inputs.images.images.column("digest").to_pylist()) - self.quarantine.digests
+        return dict.fromkeys(digests, _LAST) | found
 
     def todo(self, step: Infer, wave: Wave, below: set[str]) -> set[str]:
         """Photos that a pass must take. below: those the raw layer it starts from was made for.
@@ -146,6 +168,10 @@ class DriverSide:
             return below - self.quarantine.digests
         later = (s for s in self.plan.logical.steps if isinstance(s, Infer) and s.start is not None)
         return self.shelf.missing((*step.layers, *(layer for s in later for layer in s.layers)), self.new_in(wave))
+
+    def goes_on_from(self, layer: str) -> bool:
+        """Whether a later pass starts from this layer's raw tensors."""
+        return any(isinstance(step, Infer) and step.start == layer for step in self.plan.logical.steps)
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """The layer's features for these rows' images. Subclasses."""

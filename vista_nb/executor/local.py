@@ -54,6 +54,8 @@ class LocalBackend(DriverSide):
             progress(done, len(todo))
         for name, tensors in found.items():
             self._keep(name, tensors, pooled=step.pooled)
+            if step.pooled and self.goes_on_from(name):
+                self.raw[name] = tensors
             spent = (time.perf_counter() - began) / max(1, len(todo)) / len(step.layers)
             self.seconds[name] = spent
         self.refuse(reasons)
@@ -94,7 +96,7 @@ class LocalBackend(DriverSide):
 
     def _forward(self, step: Infer, digest: str, found: dict[str, _Tensors], reasons: dict[str, str]) -> None:
         """From the photo, or from the raw layer below, up to the wanted layers."""
-        chain = self.workload.layers
+        chain = self.workload.cnn.layers
         if step.start is None:
             try:
                 below = self._photo(digest)

@@ -1,8 +1,9 @@
 """The engine: a plan's steps on Spark, with TensorFlow in its Python workers.
 
 Reads RunInputs and a Plan, keeps persisted DataFrames, returns counts and scores. May touch: the Spark session, the
-store, the artifact cache. DESIGN.md section 10. Eager with pooling pushed down persists one table of vectors; staged
-with pooling pulled up persists raw tensors T_i, pools them in a pass of their own, and releases T_{i-1}.
+store, the artifact cache. DESIGN.md section 10. Pooling pushed down persists vectors, and beside them the raw tensors
+that a later pass starts from; pulled up it persists raw tensors T_i and pools them in a pass of their own. Raw
+tensors are released at their last use.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaRunError
+from vista_nb.errors import VistaCancelled, VistaRunError
 from vista_nb.executor.backend import Progress, Wave
 from vista_nb.executor.base import DriverSide
 from vista_nb.executor.cnn.devices import gpu_share
@@ -30,13 +31,13 @@ from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Rows, Vectors
 from vista_nb.executor.spark_errors import is_memory_trouble, translated
-from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass
+from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass, storage_level
 from vista_nb.executor.spark_session import cancel_group, run_session
-from vista_nb.executor.spark_tables import digest_frame, needed_images, split_rows
+from vista_nb.executor.spark_tables import all_images, digest_frame, needed_images, split_rows
 from vista_nb.executor.spark_train import fit_on_cluster
 from vista_nb.outcome.scores import LayerScore
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.logical import Infer, Inference, Join, Pool, Release, Save, Train, TrainBaselines
+from vista_nb.plan.logical import Infer, Join, Pool, Release, Save, ScanImages, Train, TrainBaselines
 from vista_nb.plan.physical import PhysicalPlan, TrainingSite
 from vista_nb.plan.titles import step_title
 
@@ -83,15 +84,16 @@ class SparkBackend(DriverSide):
 
     # -- the plan's nodes --------------------------------------------------------------------------------------------
 
+    def scan_images(self, step: ScanImages) -> int:
+        images = super().scan_images(step)
+        if self.joins_late:
+            self._prepare_artifacts()
+        return images
+
     def join(self, step: Join) -> int:
-        if self.plan.logical.inference is not Inference.AFTER_JOIN:
-            raise NotSupportedYet("VST934", "inference before the join comes later", "plan: {inference: after_join}")
         rows = super().join(step)
-        passes = [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
-        for later in passes:
-            self._artifact(later)
-        self._preparing.submit(end_process)
-        if passes:  # with everything stored no photo is looked at, and Spark has nothing to join
+        if not self.joins_late and self._prepare_artifacts():
+            # with everything stored no photo is looked at, and Spark has nothing to join
             with self._stage(step_title(step)):
                 self._photos().count()
         return rows
@@ -146,6 +148,8 @@ class SparkBackend(DriverSide):
             return
         raw.waiting.discard(step.layer)
         if not raw.waiting:
+            with self._stage(step_title(step)):
+                self._vectors_alone(raw.frame)
             self._drop(raw.frame)
 
     def cancel(self) -> None:
@@ -193,6 +197,7 @@ class SparkBackend(DriverSide):
         task = InferenceTask(
             str(self._artifact(step).result()), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
             step.start, step.pooled, physical.batch_size, physical.threads_per_task, channels=cnn.channels,
+            onward=step.pooled and any(map(self.goes_on_from, step.layers)),
             gpu_memory=gpu_share(self.workload.spec.resources.gpu_memory or 0, physical.cpu),
             model_bytes=cnn.serialized,
         )  # fmt: skip
@@ -217,9 +222,19 @@ class SparkBackend(DriverSide):
             )
         return self._artifacts[step.number]
 
+    def _prepare_artifacts(self) -> bool:
+        """Starts making what the passes will load; whether there is any pass."""
+        passes = [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
+        for later in passes:
+            self._artifact(later)
+        self._preparing.submit(end_process)
+        return bool(passes)
+
     def _photos(self) -> DataFrame:
-        """The photos of the joined records, joined in Spark once."""
-        if self._images is None:
+        """The photos of the joined records, joined in Spark once; or, where the join comes late, all of T_img."""
+        if self._images is None and self.joins_late:
+            self._images = all_images(self.session, self.first_waves(), self.inputs.images)
+        elif self._images is None:
             self._images = needed_images(self.session, self.rows, self.inputs.images, self._physical)
             if "path" in self._images.columns:  # small; photo bytes are better read anew than kept twice
                 self._images = self._kept(self._images.persist())
@@ -230,7 +245,7 @@ class SparkBackend(DriverSide):
         if step.start is not None:
             return self._raw[step.start].frame.where("error is null").select("digest", "tensors")
         photos = self._photos().where(f"wave >= {wave.low!r} and wave < {wave.high!r}").drop("wave")
-        if len(todo) < len(self.new_in(wave)):
+        if self.quarantine.digests or len(todo) < len(self.new_in(wave)):
             from pyspark.sql.functions import broadcast
 
             photos = photos.join(broadcast(digest_frame(self.session, todo)), "digest", "left_semi")
@@ -240,13 +255,14 @@ class SparkBackend(DriverSide):
         """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
         frame = self._kept(result.frame)
         per_image = result.seconds / max(1, result.images) / len(step.layers)
-        raw = _Raw(frame, todo - result.reasons.keys(), set(step.layers))
+        waiting = {layer for layer in step.layers if not step.pooled or self.goes_on_from(layer)}
+        raw = _Raw(frame, todo - result.reasons.keys(), waiting)
         for place, layer in enumerate(step.layers):
             self.seconds[layer] = per_image
             if step.pooled:
                 column = result.good.selectExpr("digest", f"f{place} as vector")
                 self._made.setdefault(layer, []).append(_Made(column, frame))
-            else:
+            if not step.pooled or self.goes_on_from(layer):
                 self._raw[layer] = raw
 
     # -- vectors -----------------------------------------------------------------------------------------------------
@@ -269,7 +285,17 @@ class SparkBackend(DriverSide):
     def _forget(self, layers: Sequence[str]) -> None:
         for layer in layers:
             for made in self._made.pop(layer, []):
-                self._drop(made.base)
+                if not any(raw.frame is made.base for raw in self._raw.values()):
+                    self._drop(made.base)
+
+    def _vectors_alone(self, base: DataFrame) -> None:
+        """Vectors that lie beside the raw tensors of `base`, and are still needed, into a table of their own."""
+        for parts in self._made.values():
+            for place, made in enumerate(parts):
+                if made.base is base:
+                    own = self._kept(made.vectors.persist(storage_level(self._physical.persistence)))
+                    own.count()
+                    parts[place] = _Made(own, own)
 
     def _vectors_frame(self, layer: str) -> DataFrame:
         """(digest, vector) of every good photo, in Spark: this run's frames, and the store's rows for the rest."""

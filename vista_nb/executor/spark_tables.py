@@ -6,6 +6,7 @@ Reads driver-side Rows and ImageTables, returns DataFrames. May touch: the Spark
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from vista_nb.plan.physical import JoinOperator, PhysicalPlan
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["digest_frame", "needed_images", "split_rows", "training_frame"]
+__all__ = ["all_images", "digest_frame", "needed_images", "split_rows", "training_frame"]
 
 
 def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physical: PhysicalPlan) -> DataFrame:
@@ -30,6 +31,14 @@ def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physic
     joined = hinted_join(links, records, "key", physical.join)
     needed = joined.groupBy("digest").agg(sql.min("wave").alias("wave"))
     return hinted_join(session.createDataFrame(_absolute(images.images)).drop("size"), needed, "digest", physical.join)
+
+
+def all_images(session: SparkSession, waves: Mapping[str, float], images: ImageTables) -> DataFrame:
+    """(digest, path | content, wave): every photo of T_img, for plans that join after the CNN."""
+    table = _absolute(images.images).drop_columns("size")
+    digests = table.column("digest").to_pylist()
+    known = pa.array([waves.get(digest) for digest in digests], pa.float64())
+    return session.createDataFrame(table.append_column("wave", known)).where("wave is not null")
 
 
 def hinted_join(large: DataFrame, small: DataFrame, on: str, operator: JoinOperator) -> DataFrame:

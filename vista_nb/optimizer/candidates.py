@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from vista_nb.catalog.bind_not_yet import RUNNABLE_PLANS
 from vista_nb.catalog.estimators import training_sites
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.facts import Facts
@@ -62,10 +61,8 @@ class Space:
 EVERYTHING = Space(tuple(product(Materialization, Inference, PoolingPlace)), from_cuts=True, stopovers=True)
 """All twelve shapes, from images and from every stored raw layer: what a what-if plans over."""
 
-RUNNABLE = Space(
-    tuple((Materialization(kind), Inference(when), PoolingPlace(where)) for kind, when, where in RUNNABLE_PLANS)
-)
-"""Plans that the executor of this version runs; the session plans a spec with data over these."""
+RUNNABLE = replace(EVERYTHING, from_cuts=False)
+"""Plans that the executor of this version runs: all but those from stored raw layers. The session plans over these."""
 
 CPU_MAX = 8  # workers per node beyond which the paper saw no gain
 P_MAX = 100_000_000  # bytes of one partition, at most

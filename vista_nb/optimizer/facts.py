@@ -20,8 +20,9 @@ __all__ = ["Facts", "gather", "given", "model_bytes"]
 
 @dataclass(frozen=True)
 class Facts:
-    """raw (with the rest of its cut) and pooled: values per record for every layer of the CNN; widths: of a training row of each layer in L.
+    """raw (with the rest of its cut) and pooled: values per record for every layer of the CNN.
 
+    widths: of a training row of each layer in L.
     layers: every layer of the CNN by name (a stored cut may lie below L). model_bytes: |M|_mem.
 
     model_in_dl: M is a deep model, so it lives where the CNN does (the paper's cases 10(b), 11(b)).

@@ -49,7 +49,7 @@ def logical_plan(
     """The whole logical plan at one wave. `layers`: low to high; loaded layers are trained like the others."""
     via = tuple(name for _, name in stops)
     plan = LogicalPlan(materialization, inference, pooling, reuse.start_layer, via=via)
-    steps = (*_opening(plan, reuse, baseline), *_body(plan, layers, reuse, dict(stops)))
+    steps = (*_opening(plan, reuse, baseline), *_body(plan, layers, reuse, dict(stops), baseline))
     return replace(plan, steps=tuple(replace(step, number=k) for k, step in enumerate(steps, 1)))
 
 
@@ -62,15 +62,20 @@ def _opening(plan: LogicalPlan, reuse: Reuse, baseline: bool) -> Iterator[Step]:
         yield Load(_N, reuse.loaded)
     if reuse.inferred and reuse.cut is not None:
         yield Load(_N, (reuse.cut,), raw=True)
-    if baseline:
+    if baseline and plan.inference is Inference.AFTER_JOIN:
         yield TrainBaselines(_N)
 
 
-def _body(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, stops: dict[str, str]) -> Iterator[Step]:
-    if plan.materialization is Materialization.EAGER or not reuse.inferred:
-        yield from _one_pass(plan, layers, reuse)
-    else:
-        yield from _layer_by_layer(plan, layers, reuse, stops)
+def _body(
+    plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, stops: dict[str, str], baseline: bool
+) -> Iterator[Step]:
+    one_pass = plan.materialization is Materialization.EAGER or not reuse.inferred
+    steps = _one_pass(plan, layers, reuse) if one_pass else _layer_by_layer(plan, layers, reuse, stops)
+    for step in steps:
+        yield step
+        if baseline and isinstance(step, Join):  # joined late, the rows to score are known from here on
+            yield TrainBaselines(_N)
+            baseline = False
 
 
 def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
@@ -89,7 +94,10 @@ def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Itera
 
 
 def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, stops: dict[str, str]) -> Iterator[Step]:
-    """Staged and lazy. A layer that is wholly stored is only trained; the chain of cuts passes it by."""
+    """Staged and lazy. A layer that is wholly stored is only trained; the chain of cuts passes it by.
+
+    Raw tensors live until their last reader is done: the pass above, or (lazy, the top layer) their own pooling.
+    """
     pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
     staged = plan.materialization is Materialization.STAGED
     below: str | None = None  # the raw layer that the last pass left
@@ -104,11 +112,15 @@ def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, st
             if not pushed:
                 yield Pool(_N, name)
             yield Save(_N, (name,))
+            if not staged and not pushed:
+                yield Release(_N, name)
         if plan.inference is Inference.BEFORE_JOIN:
             yield Join(_N)
         yield Train(_N, name)
         if inferred and below is not None:
             yield Release(_N, below)
-        below = name if inferred else below
+            below = None
+        if inferred and staged and not (pushed and name == reuse.inferred[-1]):
+            below = name
     if below is not None:
         yield Release(_N, below)

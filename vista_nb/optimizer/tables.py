@@ -17,8 +17,10 @@ __all__ = ["feature_widths", "materialized_lengths", "plan_sizes"]
 def materialized_lengths(
     snapshot: Snapshot, place: PoolingPlace, kind: Materialization = Materialization.EAGER
 ) -> tuple[int, ...]:
-    """len_i of every layer, low to high, for pooling at `place`. Raw and staged, a layer from which the next pass goes on
-    is stored with its whole cut (one tensor at an articulation point).
+    """len_i of every layer, low to high, for pooling at `place`.
+
+    Raw and staged, a layer from which the next pass goes on is stored with its whole cut (one tensor at an
+    articulation point).
     """
     workload, pushed = snapshot.workload, place is PoolingPlace.PUSHED_DOWN
     views = snapshot.statistics.views

@@ -32,6 +32,7 @@ from vista_nb.executor.cnn.constants import (
     write_weights,
 )
 from vista_nb.executor.cnn.optimise import optimised
+from vista_nb.executor.cnn.tensors import BESIDE
 from vista_nb.executor.probe_gpu import has_gpu
 from vista_nb.executor.probe_machine import cpu_flags
 from vista_nb.spec.model import Pooling, Precision
@@ -114,9 +115,9 @@ def save(
     """Freezes, optimises and writes the partial CNN. Atomic: whole folder or nothing.
 
     inputs, names: what its inputs and outputs are called in a stored cut. pooling None: raw tensors come out, else
-    g_l's vectors; float32 in any precision.
+    g_l's vectors, and raw what is named with `BESIDE`; float32 in any precision.
     """
-    frozen = _frozen(part, pooling)
+    frozen = _frozen(part, [None if name.startswith(BESIDE) else pooling for name in names])
     ends = [tensor.name for tensor in (*frozen.inputs, *frozen.outputs)]
     # the largest matrices first: no batch norm is folded into them, and Grappler copies every constant often
     early, matrices = lifted(frozen.graph.as_graph_def(), LARGE_VALUES)
@@ -223,7 +224,7 @@ def _function(meta: ArtifactMeta, wrapped: Any, weights: Sequence[Any], outputs:
     return infer
 
 
-def _frozen(part: Partial, pooling: Pooling | None) -> Any:
+def _frozen(part: Partial, poolings: Sequence[Pooling | None]) -> Any:
     """A concrete function without variables; inputs and outputs in the order of the partial CNN's."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -235,7 +236,8 @@ def _frozen(part: Partial, pooling: Pooling | None) -> Any:
         without_xla(step.operation)
 
     def forward(*batches: Any) -> list[Any]:
-        return [pool_tensor(result, pooling) if pooling else tf.identity(result) for result in part(batches)]
+        results = zip(part(batches), poolings, strict=True)
+        return [pool_tensor(result, pooling) if pooling else tf.identity(result) for result, pooling in results]
 
     signature = [
         tf.TensorSpec((None, *tensor.shape), tf.float32, name=f"batch_{i}") for i, tensor in enumerate(part.inputs)

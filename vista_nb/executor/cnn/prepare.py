@@ -25,6 +25,7 @@ from vista_nb.executor.cnn.artifact import artifact_key, read_meta
 from vista_nb.executor.cnn.artifact_cache import budget, in_use, making, trim
 from vista_nb.executor.cnn.build import BUNDLED_FILE, imagenet_file
 from vista_nb.executor.cnn.described import remembered
+from vista_nb.executor.cnn.tensors import BESIDE
 from vista_nb.executor.cnn.throwaway import Lasting
 from vista_nb.executor.inputs import ModelSource
 from vista_nb.spec.model import Pooling
@@ -98,7 +99,7 @@ def prepare_artifact(
     """
     layers = [_layer(cnn, name) for name in outputs]
     begin = _layer(cnn, start) if start else None
-    tensors = _tensors(layers, {layer.name for layer in layers if layer.name in onward and pooling is None})
+    tensors = _tensors(layers, [layer for layer in layers if layer.name in onward], pooled=pooling is not None)
     names = [name for name, _ in tensors]
     key = artifact_key(source.digest, begin.name if begin else None, names, pooling, precision)
     folder = cache_dir / "artifacts" / key
@@ -141,12 +142,15 @@ def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:
     return ModelSource(cnn.builder, weights, file, "")
 
 
-def _tensors(layers: Sequence[LayerFacts], onward: Collection[str]) -> list[tuple[str, str]]:
-    """What the artifact gives, as (name in the stored cut, Keras' name): the layers, then the rest of their cuts."""
+def _tensors(layers: Sequence[LayerFacts], onward: Sequence[LayerFacts], *, pooled: bool) -> list[tuple[str, str]]:
+    """What the artifact gives, as (name, Keras' name): each layer, and the cuts of those that a later pass starts from.
+
+    Raw layers are part of their own cut; pooled ones have it beside their vectors, named apart.
+    """
     outputs = {layer.name: layer.node for layer in layers}
-    others = (name for layer in layers if layer.name in onward for name, _ in layer.cut if name != layer.node)
-    for name in others:
-        outputs.setdefault(name, name)
+    for layer in onward:
+        cut = {layer.name: layer.node} | {name: name for name, _ in layer.cut if name != layer.node}
+        outputs = {BESIDE + name if pooled else name: node for name, node in cut.items()} | outputs
     return list(outputs.items())
 
 

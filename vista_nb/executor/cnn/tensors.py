@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 from vista_nb.errors import VistaRunError
 from vista_nb.executor.inputs import TensorRecord
 
-__all__ = ["TENSORS_DDL", "TENSORS_TYPE", "from_arrow", "stack", "tensors_column", "to_array", "to_record"]
+__all__ = [
+    "BESIDE",
+    "TENSORS_DDL",
+    "TENSORS_TYPE",
+    "from_arrow",
+    "raw_tensors",
+    "stack",
+    "tensors_column",
+    "to_array",
+    "to_record",
+]
+
+BESIDE = "raw:"  # a pass with pooling pushed down gives a layer's vector, and raw under this prefix what goes on
 
 TENSORS_DDL = "array<struct<name: string, dtype: string, shape: array<int>, data: binary>>"
 _FIELDS = [
@@ -63,6 +75,11 @@ def tensors_column(layers: Mapping[str, NDArray[Any] | None], good: Sequence[boo
         rows.append([{"name": r.name, "dtype": r.dtype, "shape": list(r.shape), "data": r.data} for r in records])
         position += 1
     return pa.array(rows, type=TENSORS_TYPE)
+
+
+def raw_tensors(results: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The tensors that a pass gives beside its vectors, under their names in the stored cut."""
+    return {name.removeprefix(BESIDE): value for name, value in results.items() if name.startswith(BESIDE)}
 
 
 def from_arrow(row: pa.ListScalar) -> tuple[TensorRecord, ...]:

@@ -24,7 +24,14 @@ from vista_nb.executor.cnn.decode import BadImageError, decode
 from vista_nb.executor.cnn.pooling import pool_array
 from vista_nb.executor.cnn.preprocess import preprocess
 from vista_nb.executor.cnn.slots import slot
-from vista_nb.executor.cnn.tensors import TENSORS_DDL, TENSORS_TYPE, from_arrow, stack, tensors_column
+from vista_nb.executor.cnn.tensors import (
+    TENSORS_DDL,
+    TENSORS_TYPE,
+    from_arrow,
+    raw_tensors,
+    stack,
+    tensors_column,
+)
 from vista_nb.executor.cnn.usage import decoding
 from vista_nb.spec.model import Pooling
 
@@ -44,10 +51,11 @@ class InferenceTask:
     """Everything a worker must know, picklable.
 
     artifact: the folder made by `prepare_artifact`. layers: roster names, in output order. start: None for
-    images, else the stored layer in column `tensors`. pooled: vectors out, else raw tensors. threads: TensorFlow's
-    per worker. limit: inference workers at a time on this machine (0: one per Spark task), by lock files in the folder
-    `slots` (default: beside the artifact). channels: 3 (RGB) or 1 (gray). gpu_memory: this worker's share of a GPU's
-    bytes (0: none planned). model_bytes: weights of the plan's passes that a worker may keep (0: of one pass).
+    images, else the stored layer in column `tensors`. pooled: vectors out, else raw tensors; onward: beside the vectors
+    the raw cut that a later pass starts from. threads: TensorFlow's per worker. limit: inference workers at a time on
+    this machine (0: one per Spark task), by lock files in the folder `slots` (default: beside the artifact). channels:
+    3 (RGB) or 1 (gray). gpu_memory: this worker's share of a GPU's bytes (0: none planned). model_bytes: weights of the
+    plan's passes that a worker may keep (0: of one pass).
     """
 
     artifact: str
@@ -64,6 +72,7 @@ class InferenceTask:
     channels: int = 3
     gpu_memory: int = 0
     model_bytes: int = 0
+    onward: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,18 +93,16 @@ class _MiniBatch:
 
 
 def output_schema(task: InferenceTask) -> pa.Schema:
-    """digest, error, worker, then `f0..fn` (list<float32>) in the order of task.layers, or `tensors`."""
-    if task.pooled:
-        return _schema([(f"f{i}", pa.list_(pa.float32())) for i in range(len(task.layers))])
-    return _schema([("tensors", TENSORS_TYPE)])
+    """digest, error, worker, then `f0..fn` (list<float32>) in the order of task.layers, or `tensors`, or both."""
+    vectors = [(f"f{i}", pa.list_(pa.float32())) for i in range(len(task.layers))] if task.pooled else []
+    return _schema([*vectors, *([("tensors", TENSORS_TYPE)] if task.onward or not task.pooled else [])])
 
 
 def output_ddl(task: InferenceTask) -> str:
     """The same as Spark DDL."""
-    head = "digest string, error string, worker int, "
-    if task.pooled:
-        return head + ", ".join(f"f{i} array<float>" for i in range(len(task.layers)))
-    return head + f"tensors {TENSORS_DDL}"
+    vectors = [f"f{i} array<float>" for i in range(len(task.layers))] if task.pooled else []
+    raw = [f"tensors {TENSORS_DDL}"] if task.onward or not task.pooled else []
+    return ", ".join(["digest string, error string, worker int", *vectors, *raw])
 
 
 def pool_ddl() -> str:
@@ -227,10 +234,9 @@ def _model(task: InferenceTask) -> Any:
 def _result(task: InferenceTask, schema: pa.Schema, mini: _MiniBatch, infer: Any) -> pa.RecordBatch:
     good = [error is None for error in mini.errors]
     results: Mapping[str, NDArray[np.float32]] = infer(*mini.inputs) if mini.inputs else {}
-    if task.pooled:
-        payload = [_vectors_column(results.get(layer), good) for layer in task.layers]
-    else:
-        payload = [tensors_column(results or dict.fromkeys(task.layers), good)]
+    payload = [_vectors_column(results.get(layer), good) for layer in task.layers] if task.pooled else []
+    if task.onward or not task.pooled:
+        payload.append(tensors_column(raw_tensors(results) if task.pooled else results, good))
     columns = [pa.array(mini.digests, pa.string()), *_head(mini.errors), *payload]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
