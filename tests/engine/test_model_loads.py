@@ -64,7 +64,7 @@ def test_one_load_per_process_and_cut(made: SparkMaker, tmp_path: Path, kind: An
     backend = made(work, plan)
     outcome, _ = run_plan(plan, backend)
     assert outcome.inferred_images == 90
-    artifacts = {future.result().name for future in backend._artifacts.values()}
+    artifacts = {str(future.result()) for future in backend._artifacts.values()}
     assert len(artifacts) == cuts
     found = loads_of(made.session, artifacts)
     assert found
@@ -88,7 +88,7 @@ def test_the_tasks_were_many_and_the_workers_few(made: SparkMaker, tmp_path: Pat
     workers = {row["worker"] for row in rows}
     assert len({row["task"] for row in rows}) >= TASKS
     assert 1 <= len(workers) <= 2
-    artifacts = {future.result().name for future in backend._artifacts.values()}
+    artifacts = {str(future.result()) for future in backend._artifacts.values()}
     assert set(loads_of(made.session, artifacts)) == workers
 
 
@@ -105,12 +105,12 @@ def test_the_cache_holds_no_more_than_the_plan_counts(monkeypatch: pytest.Monkey
     a, b, c = folders
     for folder in (a, a, b, a):
         model_cache.model(folder)
-    assert model_cache.loads() == ("a", "b", "a")
+    assert model_cache.loads() == tuple(map(str, (a, b, a)))
     for folder in (b, c, b):
         model_cache.model(folder, most=200)
-    assert model_cache.loads() == ("a", "b", "a", "b", "c")
+    assert model_cache.loads() == tuple(map(str, (a, b, a, b, c)))
     (b / "graph.pb").unlink()
     (b / "graph.pb").write_bytes(b"." * 11)
     os.utime(b / "graph.pb", ns=(1, 1))
     model_cache.model(b, most=200)
-    assert model_cache.loads()[-1] == "b"
+    assert model_cache.loads()[-1] == str(b)

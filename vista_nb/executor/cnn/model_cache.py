@@ -36,13 +36,13 @@ def model(folder: Path, most: int = 0) -> Infer:
         size = (folder / WEIGHTS_FILE).stat().st_size
         _make_room(most - size)
         held = _Held(load(folder), size)
-        _loads.append(folder.name)
+        _loads.append(str(folder))
     _models[key] = held
     return held.infer
 
 
 def loads() -> tuple[str, ...]:
-    """The artifacts that this process has loaded, in order; one twice if it was loaded twice."""
+    """The folders of the artifacts that this process has loaded, in order; one twice if it was loaded twice."""
     return tuple(_loads)
 
 
