@@ -14,13 +14,13 @@ import site
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vista_nb.catalog.workload import Workload
 from vista_nb.errors import VistaEnvironmentError
+from vista_nb.executor.environment import environment
 from vista_nb.executor.java import java_home
 from vista_nb.executor.probe_machine import machine
 from vista_nb.plan.candidate import Plan
@@ -53,7 +53,7 @@ def start(
     for name, value in settings(plan, workload, heap_cap).items():
         conf.set(name, value)
     log = Path(tempfile.mkstemp(prefix="vista_nb-spark-", suffix=".log")[1])
-    with _environment(home):
+    with environment(_variables(home)):
         context = SparkContext(conf=conf, gateway=_gateway(conf, log))
     session = SparkSession(context)
     _logs[id(context)] = log
@@ -180,23 +180,13 @@ def _gateway(conf: Any, log: Path) -> Any:
         raise VistaEnvironmentError("VST404", f"Spark's JVM did not start; it said: {said}", hint) from error
 
 
-@contextmanager
-def _environment(home: Path) -> Iterator[None]:
-    """The variables Spark's scripts and the driver read while they start; put back afterwards."""
+def _variables(home: Path) -> dict[str, str]:
+    """What Spark's scripts and the driver read while they start."""
     wanted = {"JAVA_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     root = str(Path(__file__).resolve().parents[2])
     if root not in site.getsitepackages():  # a checkout: workers must find this very package
         wanted["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return wanted
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

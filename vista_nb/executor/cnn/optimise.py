@@ -7,12 +7,11 @@ DESIGN.md section 8; docs/adr/0014.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from vista_nb.errors import VistaEnvironmentError
+from vista_nb.executor.environment import environment
 from vista_nb.spec.model import Precision
 
 __all__ = ["optimised"]
@@ -35,7 +34,8 @@ def optimised(
     multiplied = any(_multiplies(node) for node in definition.node)
     # operators are fused only where Grappler knows their device: MobileNetV2 in float32 is 1.2 times as fast fused
     _place(definition, "" if gpu and not bfloat16 else _CPU)
-    with _environment(_MEANS_STAY if bfloat16 else {}):
+    # the rewrite to mixed precision has no other setting for its lists of operators
+    with environment(_MEANS_STAY if bfloat16 else {}):
         graph = _grappler(definition, [*kept, *(f"{name}:0" for name in placeholders)], bfloat16)
     _place(graph, "")
     in_bfloat16 = _nodes_in_bfloat16(graph)
@@ -81,21 +81,6 @@ def _grappler(definition: Any, kept: Sequence[str], bfloat16: bool) -> Any:
     if bfloat16:
         options.auto_mixed_precision_onednn_bfloat16 = options.ON
     return tf_optimizer.OptimizeGraph(config, meta_graph)
-
-
-@contextmanager
-def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """TensorFlow's rewrite to mixed precision has no other setting for its lists of operators."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _nodes_in_bfloat16(graph: Any) -> list[Any]:
