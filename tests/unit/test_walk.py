@@ -71,6 +71,22 @@ def test_every_shape_of_plan_gives_the_same_answer(
     assert len(passes) == (1 if kind is Materialization.EAGER else len(LAYERS))
 
 
+@pytest.mark.parametrize("waves", [1, 3])
+def test_no_photo_of_a_row_without_label_is_inferred_wherever_the_join_is(tmp_path: Path, waves: int) -> None:
+    """Ten rows have a photo and no label: T_img is linked without them, so a late join infers nothing more."""
+    table = catalogue(tmp_path, rows=120)
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], *(line.rsplit(",", 1)[0] + "," for line in lines[1:11]), *lines[11:], ""]))
+    work = workload(table)
+    found = []
+    for inference in Inference:
+        plan = make_plan(work, EAGER, inference=inference, waves=waves, baseline=True)
+        found.append(run_plan(plan, LocalBackend(plan, run_inputs(work, tmp_path / inference.value)))[0])
+    assert [outcome.inferred_images for outcome in found] == [110, 110]
+    scores = [{(s.layer, s.value, s.rows_test) for s in outcome.scores} for outcome in found]
+    assert scores[0] == scores[1]
+
+
 def test_a_staged_plan_releases_each_raw_layer_once_the_pass_above_is_done(tmp_path: Path) -> None:
     """At most two raw layers are alive, pushed down or pulled up; lazy keeps one, eager pushed down none."""
     work = workload(catalogue(tmp_path))

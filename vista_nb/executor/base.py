@@ -27,8 +27,6 @@ from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, Scan
 
 __all__ = ["DriverSide"]
 
-_LAST = 0.999_999  # wave fractions lie in [0, 1)
-
 
 class DriverSide:
     """One run. `rows` are the joined records that are still good, in key order."""
@@ -61,7 +59,10 @@ class DriverSide:
 
     @property
     def joins_late(self) -> bool:
-        """Whether every photo of T_img is inferred, and the features are joined with T_str afterwards."""
+        """Whether photos are inferred as T_img has them, and the features are joined with T_str afterwards.
+
+        T_img is linked to labelled records already, so a late join sends no photo more through the CNN.
+        """
         return self.plan.logical.inference is Inference.BEFORE_JOIN
 
     def _link_rows(self) -> None:
@@ -149,15 +150,7 @@ class DriverSide:
 
     def new_in(self, wave: Wave) -> set[str]:
         """Digests that this wave is the first to need."""
-        return {digest for digest, first in self.first_waves().items() if wave.low <= first < wave.high}
-
-    def first_waves(self) -> dict[str, float]:
-        """Digest -> the smallest wave fraction of its records. Joined late, photos of no record come last."""
-        found = self.rows.first_waves()
-        if not self.joins_late:
-            return found
-        digests = set(self.inputs.images.images.column("digest").to_pylist()) - self.quarantine.digests
-        return dict.fromkeys(digests, _LAST) | found
+        return {digest for digest, first in self.rows.first_waves().items() if wave.low <= first < wave.high}
 
     def todo(self, step: Infer, wave: Wave, below: set[str]) -> set[str]:
         """Photos that a pass must take. below: those the raw layer it starts from was made for.

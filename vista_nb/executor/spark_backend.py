@@ -233,7 +233,7 @@ class SparkBackend(DriverSide):
     def _photos(self) -> DataFrame:
         """The photos of the joined records, joined in Spark once; or, where the join comes late, all of T_img."""
         if self._images is None and self.joins_late:
-            self._images = all_images(self.session, self.first_waves(), self.inputs.images)
+            self._images = all_images(self.session, self.rows.first_waves(), self.inputs.images)
         elif self._images is None:
             self._images = needed_images(self.session, self.rows, self.inputs.images, self._physical)
             if "path" in self._images.columns:  # small; photo bytes are better read anew than kept twice
