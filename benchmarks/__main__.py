@@ -1,34 +1,63 @@
-"""`./run bench [NAME ...]`: run the benchmarks by name, or all of them. Each prints its table."""
+"""`./run bench [--full] [NAME ...]`: the benchmarks by name; without names a chosen few, small, in under ten minutes.
+
+    ./run bench               QUICK, each with --quick where it knows it: smaller, nothing written
+    ./run bench --full        DESIGN.md section 13's whole table, then benchmarks/results/README.md (about 75 minutes)
+    ./run bench NAME ...      these, whole
+
+Each prints its table and returns 1 where it misses a target.
+"""
 
 from __future__ import annotations
 
-import importlib
+import subprocess
 import sys
+import time
+from collections.abc import Sequence
 
-NAMES = (
+__all__ = ["FULL", "NAMES", "QUICK", "main"]
+
+QUICK = ("start", "speed", "against_lazy", "cold", "scaling", "interim")
+FULL = (
     "start",
-    "speed",
     "second_cell",
-    "real_photos",
+    "speed",
+    "against_lazy",
+    "cold",
+    "scaling",
+    "interim",
+    "optimizer_clock",
+    "memory_limits",
     "worker_memory",
-    "bfloat16",
-    "decode_drift",
-    "vistanet_against_random",
+    "results_table",
 )
+NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
+FLAGS = ("--full", "--quick")
+SIZED = ("start", "speed", "against_lazy", "cold", "scaling", "interim")
+"""Those that take both flags."""
 
 
-def main(names: list[str]) -> int:
-    """Run each; returns 1 if one says that its target was missed."""
-    unknown = [name for name in names if name not in NAMES]
+def main(arguments: Sequence[str]) -> int:
+    """Run each in a process of its own; returns 1 if one says that its target was missed, or fails."""
+    flags = [word for word in arguments if word.startswith("--")]
+    names = [word for word in arguments if not word.startswith("--")]
+    unknown = [word for word in names if word not in NAMES] + [word for word in flags if word not in FLAGS]
     if unknown:
-        print(f"unknown benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}", file=sys.stderr)
+        print(f"unknown: {', '.join(unknown)}; benchmarks are: {', '.join(NAMES)}; flags: --full", file=sys.stderr)
         return 2
-    return max(_run(name) for name in names or NAMES)
+    if not names:
+        names = list(FULL if "--full" in flags else QUICK)
+        flags = flags or ["--quick"]
+    began = time.monotonic()
+    missed = [name for name in names if _run(name, flags)]
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes; missed a target: {', '.join(missed) or 'none'}")
+    return int(bool(missed))
 
 
-def _run(name: str) -> int:
+def _run(name: str, flags: Sequence[str]) -> int:
+    """A fresh Python: no benchmark finds what the one before left warm."""
     print(f"== {name}", flush=True)
-    return int(importlib.import_module(f"benchmarks.{name}").main())
+    known = [flag for flag in flags if name in SIZED or (name, flag) == ("optimizer_clock", "--quick")]
+    return subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *known], check=False).returncode
 
 
 if __name__ == "__main__":

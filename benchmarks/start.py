@@ -1,6 +1,7 @@
 """How soon things start: import, %load_ext, --explain in a kernel and by the command line.
 
-Prints medians of 5 (seconds), each in a fresh process. DESIGN.md section 13 names the targets.
+Prints medians of 5 (seconds), each in a fresh process, and writes results/start.csv. DESIGN.md section 13 names the
+targets.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.real_photos import clothing_spec, shared
+from benchmarks.record import asked, ended, report
 
 __all__ = ["main"]
 
@@ -41,9 +44,10 @@ def by_command(spec: Path) -> float:
     return time.perf_counter() - begin
 
 
-def main() -> int:
+def main(argv: Sequence[str] = ()) -> int:
     """Prints the table; returns 1 where a target is missed."""
-    rows = [
+    given = asked("start", argv)
+    rows: list[tuple[str, float, Callable[[], float]]] = [
         ("import vista_nb", 0.5, lambda: inside("", IMPORT)),
         ("%load_ext vista_nb", 0.5, lambda: inside(SHELL, LOAD)),
     ]
@@ -54,13 +58,13 @@ def main() -> int:
         in_kernel = EXPLAIN.format(spec=spec)
         rows.append(("--explain in a kernel", 1.0, lambda: inside(SHELL + LOAD, in_kernel)))
         rows.append(("vista-nb explain", 1.5, lambda: by_command(file)))
-    missed = 0
+    found = []
     for name, target, measure in rows:
-        seconds = statistics.median(measure() for _ in range(5))
-        missed |= seconds > target
-        print(f"{name:24} {seconds:6.2f} s   target {target} s")
-    return int(missed)
+        runs = [measure() for _ in range(5)]
+        note = f"median of 5 ({' '.join(f'{run:.2f}' for run in runs)})"
+        found.append(ended(name, statistics.median(runs), "s", f"<= {target}", note))
+    return report("start", found, write=not given.quick)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -50,9 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="vista-nb", description="Which CNN layer's features predict best?")
     parser.add_argument("--version", action="version", version=f"vista-nb {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    _spec_command(commands, "run", _run, "run a spec file").add_argument(
+    run = _spec_command(commands, "run", _run, "run a spec file")
+    run.add_argument(
         "--reuse", choices=("auto", "never", "require"), default="auto", help="whether stored layers are used"
     )
+    run.add_argument("--analyze", action="store_true", help="then show predicted against measured, step by step")
+    run.add_argument("--json", action="store_true", help="with --analyze: one JSON object, and nothing else")
     explain = _spec_command(commands, "explain", _explain, "show the plan of a spec file, without running it")
     explain.add_argument("--json", action="store_true", help="one JSON object")
     explain.add_argument("--vary", metavar="KEY=LOW..HIGH", help="where the plan changes, such as memory=2g..64g")
@@ -97,7 +100,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from vista_nb import session
 
     chosen = {"profile": arguments.profile, "overrides": tuple(arguments.overrides), "reuse": arguments.reuse}
-    session.run(_existing(arguments.spec), ui="text", **chosen)
+    if arguments.json and not arguments.analyze:
+        raise VistaUsageError("VST003", "--json shows what --analyze finds", "add --analyze")
+    result = session.run(_existing(arguments.spec), ui="off" if arguments.json else "text", **chosen)
+    if arguments.analyze:
+        found = result.explain(analyze=True)
+        print(json.dumps(found.to_json(), indent=2) if arguments.json else found)
     return 0
 
 

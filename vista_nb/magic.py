@@ -116,6 +116,11 @@ class VistaMagic(Magics):
         self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
         traits = {"progress_after": self.progress_after, "refresh_hz": self.refresh_hz, "began": began}
         session.drive(result, view_for(kind, result, **traits))
+        if flags.analyze and kind != "off":
+            from IPython.display import display
+
+            shown = result.explain(analyze=True)
+            display(_Text(str(shown)) if kind == "text" else shown)
 
     def _store(self) -> Path | None:
         return Path(self.store_dir).expanduser() if self.store_dir else None
@@ -145,8 +150,12 @@ class VistaMagic(Magics):
 
     def _explain_run(self, words: list[str]) -> Any:
         rest, varied = take_vary(words)
+        analyze = "--analyze" in rest
+        rest = [word for word in rest if word != "--analyze"]
         if varied is None:
-            return self._show(rest, "explain").explain()
+            return self._show(rest, "explain").explain(analyze=analyze)
+        if analyze:
+            raise VistaUsageError("VST003", "--vary plans and does not run", "leave --analyze or --vary out")
         from vista_nb import session
         from vista_nb.views.vary_view import VariationView
 

@@ -50,7 +50,7 @@ FLAGS: Final = (
     Flag(("--set",), "KEY=VALUE", "replace one key of the spec, such as plan.cpu=2", repeat=True),
     Flag(("--reuse",), "WHEN", "use stored layers", ("auto", "never", "require")),
     Flag(("--ui",), "KIND", "how to show the run", ("auto", "widget", "static", "text", "off")),
-    Flag(("--analyze",), "", "run, then predicted against measured", later=True),
+    Flag(("--analyze",), "", "run, then show predicted against measured"),
     Flag(("--layers",), "LAYERS", "other layers than the spec's", later=True),
     Flag(("--max-mem",), "BYTES", "refuse a plan that needs more memory", later=True),
     Flag(("--max-time",), "SECONDS", "refuse a plan that takes longer", later=True),
@@ -58,7 +58,8 @@ FLAGS: Final = (
 )
 
 SUBCOMMANDS: Final = {
-    "explain": "explain [RUN] [--vary memory=2g..64g]: the plan of the last run, or of RUN; where it would change",
+    "explain": "explain [RUN] [--analyze | --vary memory=2g..64g]: the plan of the last run, or of RUN; against the "
+    "clock; where it would change",
     "show": "show [RUN]: the last result again, or that of RUN",
     "store": "store ls: the stored layers",
     "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
@@ -80,6 +81,7 @@ class CellFlags:
     reuse: str | None = None
     ui: str | None = None
     vary: str | None = None
+    analyze: bool = False
 
 
 def split_line(line: str) -> list[str]:
@@ -100,6 +102,8 @@ def parse_flags(line: str) -> CellFlags:
     values = {flag.names[-1]: value for flag, value in given}
     if "--vary" in values and "--explain" not in values:
         raise VistaUsageError("VST003", "--vary plans and does not run", "write --explain --vary memory=2g..64g")
+    if "--analyze" in values and "--explain" in values:
+        raise VistaUsageError("VST003", "--explain does not run, --analyze does", "leave one of them out")
     overrides = tuple(_override(value) for flag, value in given if flag.names == ("--set",))
     return CellFlags(
         out=_identifier(values["--out"]) if "--out" in values else None,
@@ -110,6 +114,7 @@ def parse_flags(line: str) -> CellFlags:
         reuse=values.get("--reuse"),
         ui=values.get("--ui"),
         vary=values.get("--vary"),
+        analyze="--analyze" in values,
     )
 
 

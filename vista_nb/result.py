@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from vista_nb.catalog.workload import Workload
 from vista_nb.errors import NotSupportedYet, VistaUsageError
@@ -18,6 +18,7 @@ from vista_nb.outcome.metrics import best_of
 from vista_nb.outcome.scores import LayerScore, RunOutcome
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.physical import PhysicalPlan
+from vista_nb.views.analyze_view import Analyzed
 from vista_nb.views.memory_view import MemoryReport, measured_peaks
 from vista_nb.views.plan_view import Explanation
 from vista_nb.views.report_view import Report
@@ -189,11 +190,25 @@ class VistaResult:
         rows = [(step, start, end, end - start) for step, start, end in self.outcome.timeline]
         return pd.DataFrame(rows, columns=["step", "start", "end", "seconds"])
 
-    def explain(self, analyze: bool = False) -> Explanation:
-        """EXPLAIN of the plan: prints as text, shows as HTML in a notebook."""
-        if analyze:
-            raise _not_yet("explain(analyze=True)", "`.timeline` and `.memory` hold what was measured")
-        return Explanation(self.plan)
+    @overload
+    def explain(self, analyze: Literal[False] = False) -> Explanation: ...
+
+    @overload
+    def explain(self, analyze: Literal[True]) -> Analyzed: ...
+
+    @overload
+    def explain(self, analyze: bool) -> Explanation | Analyzed: ...
+
+    def explain(self, analyze: bool = False) -> Explanation | Analyzed:
+        """EXPLAIN of the plan: prints as text, shows as HTML in a notebook.
+
+        analyze: with what this run measured beside what was predicted. Raises VistaUsageError while the run goes on.
+        """
+        if not analyze:
+            return Explanation(self.plan)
+        if self.status in ("planned", "running"):
+            raise VistaUsageError("VST013", "the run has not ended: nothing is measured yet", "wait: result.wait()")
+        return Analyzed(self.plan, self.outcome)
 
     def why(self) -> pd.DataFrame:
         """Each rejected plan and the reason: plan, cpu, join, persistence, batch, seconds, peak, why, sentence."""

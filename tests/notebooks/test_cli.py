@@ -100,6 +100,21 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
     assert "VistaUsageError VST0" in capsys.readouterr().err
 
 
+def test_analyze_prints_the_tree_or_one_json_object(
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the table; with --json nothing but the object; --json alone is a usage error."""
+    monkeypatch.setattr(session, "submit", submit_of(SampleRun([sample_events(sample_plan())])))
+    assert main(["run", str(spec), "--analyze"]) == 0
+    printed = capsys.readouterr().out
+    assert "*  conv5_2" in printed
+    assert "predicted    measured  ratio" in printed
+    assert main(["run", str(spec), "--analyze", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"predicted_seconds", "measured_seconds", "error", "steps", "memory"} == set(found)
+    assert main(["run", str(spec), "--json"]) == 2
+
+
 def test_cnns_and_layers_come_from_the_roster(capsys: pytest.CaptureFixture[str]) -> None:
     """Real data, as text."""
     assert main(["cnns"]) == 0

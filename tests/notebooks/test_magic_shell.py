@@ -204,7 +204,32 @@ def test_mistakes_in_the_flags_are_coded(
     assert submitted.calls == []
 
 
-@pytest.mark.parametrize("line", ["--bg", "--analyze", "--layers fc6", "--max-mem 4GB", "--max-time 60"])
+def test_analyze_shows_the_result_and_then_predicted_against_measured(
+    shell: InteractiveShell, submitted: Submitted
+) -> None:
+    """Two displays; the second has the tree with both columns, as text and as HTML. `-q` shows neither."""
+    _, shown = run(shell, f"%%vista --analyze --ui static\n{SPEC}")
+    assert len(shown.outputs) == 2
+    analyzed = shown.outputs[1].data
+    assert set(analyzed) == {"text/plain", "text/html"}
+    assert "predicted    measured  ratio" in analyzed["text/plain"]
+    assert "Start the engines" in analyzed["text/html"]
+    _, quiet = run(shell, f"%%vista --analyze -q\n{SPEC}")
+    assert quiet.outputs == []
+
+
+def test_analyze_runs_and_so_goes_with_neither_explain_nor_vary(shell: InteractiveShell, submitted: Submitted) -> None:
+    """Coded, before anything starts."""
+    error, _ = failed(shell, f"%%vista --explain --analyze\n{SPEC}")
+    assert isinstance(error, VistaUsageError)
+    assert error.code == "VST003"
+    assert submitted.calls == []
+    error, _ = failed(shell, "%vista explain --analyze --vary memory=2g..64g")
+    assert isinstance(error, VistaUsageError)
+    assert error.code == "VST003"
+
+
+@pytest.mark.parametrize("line", ["--bg", "--layers fc6", "--max-mem 4GB", "--max-time 60"])
 def test_flags_of_a_later_version_say_so(shell: InteractiveShell, submitted: Submitted, line: str) -> None:
     """Coded, never silence."""
     error, _ = failed(shell, f"%%vista {line}\n{SPEC}")

@@ -329,8 +329,6 @@ def test_a_what_if_binds_without_columns() -> None:
         ("model: sklearn.SVC(C=2)", "VST909"),
         ("model: LogisticRegression(threshold=0.3)", "VST916"),
         ("label: price", "VST910"),
-        ("resources: {nodes: 2}", "VST911"),
-        ("resources: {master: yarn}", "VST911"),
         ("features: [sold]", "VST914"),
     ],
 )

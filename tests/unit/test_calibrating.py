@@ -29,7 +29,7 @@ RECORD = CNNRecord(
 SPEC: dict[str, Any] = {
     "cnn": "resnet50",
     "layers": "top 3",
-    "model": "LogisticRegression()",
+    "model": "LogisticRegression(regParam=0.01)",
     "statistics": {"rows": 4000, "structured_features": 10},
     "resources": {"memory": "8 GB", "cores": 1},
 }
@@ -80,7 +80,7 @@ def test_a_plan_with_the_rosters_numbers_is_faster(cache: CalibrationCache, monk
     "resources",
     [
         {"memory": "8 GB", "cores": 4, "nodes": 8},
-        {"memory": "8 GB", "cores": 1, "master": "spark://head:7077"},
+        {"memory": "8 GB", "cores": 1, "nodes": 2, "master": "spark://head:7077"},
         {"memory": "8 GB", "cores": 4096},
         {"memory": "900 TB", "cores": 1},
     ],

@@ -80,7 +80,6 @@ def test_what_comes_later_says_so() -> None:
         lambda: run.compare(run),
         lambda: run.save("x"),
         lambda: VistaResult.load("x"),
-        lambda: run.explain(analyze=True),
     ]
     for call in calls:
         with pytest.raises(NotSupportedYet, match="VST952"):
@@ -98,6 +97,17 @@ def test_plan_memory_and_reasons() -> None:
     assert run.memory.total == sample_plan().memory.total
     assert "measured peak: JVM 1.3 GB of 3.4 GB" in str(run.memory)
     assert list(run.timeline.columns) == ["step", "start", "end", "seconds"]
+
+
+def test_analyze_needs_a_run_that_has_ended() -> None:
+    """Then predicted against measured, as text, HTML and JSON; before it is a coded error."""
+    shown = result().explain(analyze=True)
+    assert "PartialInference(image -> conv4_6 .. fc6)" in str(shown)
+    assert "measured" in shown._repr_mimebundle_()["text/html"]
+    assert shown.to_json()["measured_seconds"] == result().outcome.seconds
+    running = VistaResult(SampleRun([[], []]))
+    with pytest.raises(VistaUsageError, match="VST013"):
+        running.explain(analyze=True)
 
 
 def test_the_report_shows_as_paragraphs_and_prints_as_text() -> None:

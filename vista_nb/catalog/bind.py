@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from vista_nb.catalog.bind_cluster import cluster_problems
 from vista_nb.catalog.bind_cnn import bind_cnn, bind_weights, has_class_head
 from vista_nb.catalog.bind_columns import bind_features, bind_images, bind_key
+from vista_nb.catalog.bind_cuts import bind_cuts
 from vista_nb.catalog.bind_layers import bind_layers
 from vista_nb.catalog.bind_model import bind_model
 from vista_nb.catalog.bind_not_yet import not_yet
@@ -50,7 +52,7 @@ def bind(spec: Spec, roster: Roster, columns: Sequence[ColumnFacts] | None, own:
     table = _bind_table(spec, columns)
     model = bind_model(spec, target.value.task, load_estimators())
     parts: tuple[Found[object], ...] = (network, target, table, model)
-    problems = joined(part.problems for part in parts)
+    problems = joined([*(part.problems for part in parts), cluster_problems(spec)])
     later = joined([*(part.not_yet for part in parts), not_yet(spec)])
     if problems or network.value is None or model.value is None:
         return Bound(None, problems, later)
@@ -74,7 +76,7 @@ def _bind_network(spec: Spec, roster: Roster, own: OwnCNN | None) -> Found[_Netw
     weights = bind_weights(spec, facts)
     layers = bind_layers(spec, facts, has_class_head(weights.value, facts), roster)
     network = _Network(facts, weights.value, layers.value)
-    problems = (*cnn.problems, *weights.problems, *layers.problems)
+    problems = (*cnn.problems, *weights.problems, *layers.problems, *bind_cuts(spec, facts, layers.value))
     return Found(network, problems, cnn.not_yet, (*cnn.notes, *layers.notes, *bfloat16_note(facts, spec.precision)))
 
 

@@ -10,13 +10,14 @@ from vista_nb.catalog.found import place
 from vista_nb.catalog.statistics import SystemFacts
 from vista_nb.errors import Problem
 from vista_nb.spec.model import Precision, Spec
+from vista_nb.units import format_bytes
 
 __all__ = ["unfit"]
 
 
 def unfit(spec: Spec, machine: SystemFacts, gpu_memory: int | None) -> tuple[Problem, ...]:
     """All of them. machine: as detected, not as the spec describes it. gpu_memory: of the GPU here, if there is one."""
-    return (*_precision(spec, machine), *_gpu(spec, gpu_memory))
+    return (*_precision(spec, machine), *_memory(spec, machine), *_gpu(spec, gpu_memory))
 
 
 def _precision(spec: Spec, machine: SystemFacts) -> tuple[Problem, ...]:
@@ -25,6 +26,20 @@ def _precision(spec: Spec, machine: SystemFacts) -> tuple[Problem, ...]:
     message = "`precision: bfloat16`: this machine's processor has no bfloat16 instructions, and would be slower"
     hint = "leave `precision` out; it needs avx512_bf16, amx_bf16 or ARM's bf16"
     return (place(spec, "precision", "VST411", message, hint),)
+
+
+def _memory(spec: Spec, machine: SystemFacts) -> tuple[Problem, ...]:
+    """More than there is would be admitted, and then ended by the system in the middle of the run."""
+    resources = spec.resources
+    here = (resources.nodes or 1) == 1 and (resources.master or "local").startswith("local")
+    if not here or resources.memory is None or resources.memory <= machine.memory:
+        return ()
+    by = ", by its cgroup" if machine.source == "cgroup" else ""
+    message = (
+        f"`resources: memory`: {format_bytes(resources.memory)} are more than this machine has "
+        f"({format_bytes(machine.memory)}{by})"
+    )
+    return (place(spec, "resources.memory", "VST413", message, "leave `memory` out, or ask for less"),)
 
 
 def _gpu(spec: Spec, gpu_memory: int | None) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vista_nb.catalog.estimators import LIBRARY_NAMES, Estimators
+from vista_nb.catalog.estimators import LIBRARY_NAMES, Estimators, training_sites
 from vista_nb.catalog.found import Found, place
 from vista_nb.catalog.workload import EstimatorFacts
 from vista_nb.errors import Problem
@@ -49,12 +49,22 @@ def bind_model(spec: Spec, task: Task, estimators: Estimators) -> Found[Model]:
     if task.value not in found.tasks and found.tasks:
         message = f"`{call.name}` is for {' and '.join(found.tasks)}, the label asks for {task.value}"
         problems.append(place(spec, "model", "VST127", message, word=call.name))
+    problems += _other_site(spec, call, found)
     not_yet = list(_tune_not_yet(spec))
     if not found.supported and spec.model is not None:
         name = call.name if call.library == "pyspark" else f"{call.library}.{call.name}"
         not_yet.append(place(spec, "model", "VST909", f"`{name}` is not supported yet", _SUPPORTED, call.name))
     not_yet += _later_parameters(spec, found)
     return Found((call, found), tuple(problems), tuple(not_yet))
+
+
+def _other_site(spec: Spec, call: EstimatorCall, facts: EstimatorFacts) -> list[Problem]:
+    """A forced training site must give the model that was asked for."""
+    sites = training_sites(call, facts)
+    if spec.plan.training is None or spec.plan.training in sites:
+        return []
+    message = f"`{call.name}` as written here is trained on the {' or the '.join(sites)}"
+    return [place(spec, "plan.training", "VST132", message, f"write training: {sites[0]}")]
 
 
 def _tune_not_yet(spec: Spec) -> tuple[Problem, ...]:

@@ -6,15 +6,13 @@ nothing. This list shrinks with every release.
 
 from __future__ import annotations
 
-import re
-
+from vista_nb.catalog.bind_cluster import is_cluster
 from vista_nb.catalog.found import place
+from vista_nb.catalog.workload import IMAGES
 from vista_nb.errors import Problem
 from vista_nb.spec.model import Spec
 
 __all__ = ["not_yet"]
-
-_LOCAL = re.compile(r"local(\[(\d+|\*)(,\s*\d+)?\])?")
 
 
 def not_yet(spec: Spec) -> tuple[Problem, ...]:
@@ -53,12 +51,14 @@ def _scoring(spec: Spec) -> tuple[Problem, ...]:
 
 
 def _resources(spec: Spec) -> tuple[Problem, ...]:
-    resources, found = spec.resources, []
-    hint = "a run uses this machine's cores and memory; explain plans clusters"
-    if resources.nodes is not None and resources.nodes > 1:
-        message = f"running on {resources.nodes} nodes is not supported yet"
-        found.append(place(spec, "resources.nodes", "VST911", message, hint))
-    if resources.master is not None and not _LOCAL.fullmatch(resources.master):
-        message = f"running on `{resources.master}` is not supported yet"
-        found.append(place(spec, "resources.master", "VST911", message, "supported today: `local[k]`"))
-    return tuple(found)
+    """Raw tensors on a cluster; several nodes of no cluster: plans to look at, nothing to run on."""
+    resources, cut = spec.resources, spec.plan.materialize or spec.plan.start
+    if is_cluster(resources) and cut is not None and cut != IMAGES:
+        key = "plan.materialize" if spec.plan.materialize else "plan.start"
+        message = "raw tensors in the store are not supported yet with a cluster, whose workers do not see it"
+        return (place(spec, key, "VST912", message, "leave it out, or run the cell on this machine"),)
+    if resources.master is not None or (resources.nodes or 1) == 1:
+        return ()
+    message = f"{resources.nodes} nodes need a cluster's master, and this cell names none"
+    hint = "name it (resources: {master: spark://host:7077, ...}, yarn, k8s://...), or leave `nodes` out"
+    return (place(spec, "resources.nodes", "VST911", message, hint),)

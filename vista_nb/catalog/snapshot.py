@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vista_nb.catalog.statistics import SystemFacts, WorkloadStatistics
+from vista_nb.catalog.warm import COLD, WarmFacts
 from vista_nb.catalog.workload import Workload
 
 __all__ = ["Snapshot", "StoredLayer"]
@@ -19,8 +20,8 @@ class StoredLayer:
 
     rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set;
     pooled: false for raw tensors, a cut of the CNN that inference may start from (the layer may lie below those of
-    the workload). run, created (seconds since 1970), seconds_per_image: for the line that reports
-    the reuse.
+    the workload); useful: of these rows, how many are of images that lack a pooled layer (None: all). run, created
+    (seconds since 1970), seconds_per_image: for the line that reports the reuse.
     """
 
     layer: str
@@ -31,6 +32,7 @@ class StoredLayer:
     created: float = 0.0
     seconds_per_image: float = 0.0
     pooled: bool = True
+    useful: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Snapshot:
     """Everything the optimizer may know. `stored` holds only layers with at least one usable row.
 
     missing_images: images that no layer set covers wholly, i.e. that must go through the CNN (None: all).
+    warm: what earlier cells of this kernel left behind.
     """
 
     workload: Workload
@@ -45,6 +48,7 @@ class Snapshot:
     system: SystemFacts
     stored: tuple[StoredLayer, ...] = ()
     missing_images: int | None = None
+    warm: WarmFacts = COLD
 
     @property
     def images(self) -> int:
@@ -56,11 +60,15 @@ class Snapshot:
         """The pooled features of that layer, if any are stored."""
         return next((s for s in self.stored if s.layer == layer and s.pooled), None)
 
+    def raw_layer(self, layer: str) -> StoredLayer | None:
+        """The raw tensors of that layer, if any are stored."""
+        return next((s for s in self.stored if s.layer == layer and not s.pooled), None)
+
     @property
-    def raw_cuts(self) -> tuple[str, ...]:
-        """Layers whose raw tensors are stored for every image this workload needs, low to high."""
-        raw = {s.layer for s in self.stored if not s.pooled and s.rows >= self.images > 0}
-        return tuple(layer.name for layer in self.workload.cnn.layers if layer.name in raw)
+    def raw_cuts(self) -> tuple[StoredLayer, ...]:
+        """Layers with stored raw tensors, low to high."""
+        raw = (self.raw_layer(layer.name) for layer in self.workload.cnn.layers)
+        return tuple(stored for stored in raw if stored is not None)
 
     def is_complete(self, layer: str) -> bool:
         """Whether every image this workload needs has this layer stored."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vista_nb.catalog.masters import is_local_master
+
 __all__ = ["ColumnFacts", "SystemFacts", "WorkloadStatistics"]
 
 
@@ -82,4 +84,4 @@ class SystemFacts:
 
     @property
     def is_local(self) -> bool:
-        return self.master.startswith("local")
+        return is_local_master(self.master)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from vista_nb.catalog.roster import CNNFacts, LayerFacts
 from vista_nb.spec.model import EstimatorCall, FeatureColumn, Pooling, Precision, Spec, Task
 
-__all__ = ["EstimatorFacts", "FeatureUse", "Workload"]
+__all__ = ["IMAGES", "EstimatorFacts", "FeatureUse", "Workload"]
+
+IMAGES = "images"  # `plan: {start: images}`
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,21 @@ class Workload:
     @property
     def layer_names(self) -> tuple[str, ...]:
         return tuple(layer.name for layer in self.layers)
+
+    @property
+    def kept_layer(self) -> str | None:
+        """`plan: {materialize: ...}`: the layer whose raw tensors are to be kept in the store, by its own name."""
+        layer = self.cnn.layer(self.spec.plan.materialize or "")
+        return layer.name if layer else None
+
+    @property
+    def forced_start(self) -> str | None:
+        """`plan: {start: ...}`: `images`, or the layer by its own name; None where the optimizer may choose."""
+        start = self.spec.plan.start
+        if start is None or start == IMAGES:
+            return start
+        layer = self.cnn.layer(start)
+        return layer.name if layer else None
 
     @property
     def structured_width(self) -> int:

@@ -80,7 +80,7 @@ class DriverSide:
         self._notes = [*rows.labels.notes, *rows.encoder.notes, *leaks]
 
     def load(self, step: Load) -> Sequence[LayerReused]:
-        return self.shelf.load(step.layers, self.needed)
+        return self.shelf.load(step.layers, self.needed, raw=step.raw)
 
     def paired_tests(self) -> Sequence[PairedTest]:
         return self.trainer.tests()
@@ -157,14 +157,34 @@ class DriverSide:
 
         Staged, the first raw layer must hold the photos of every later one, so their gaps in the store count too.
         """
-        if step.start is not None:
+        if step.start is not None and step.start != self.cut:
             return below - self.quarantine.digests
-        later = (s for s in self.plan.logical.steps if isinstance(s, Infer) and s.start is not None)
-        return self.shelf.missing((*step.layers, *(layer for s in later for layer in s.layers)), self.new_in(wave))
+        if step.start is None and step.layers == (self.cut,):
+            return self._to_cut(wave)
+        later = (s for s in self._passes if s.start not in (None, self.cut))
+        layers = (*step.layers, *(layer for s in later for layer in s.layers))
+        found = self.shelf.missing(layers, self.new_in(wave))
+        return found if step.start is None else (found & below) - self.quarantine.digests
+
+    def _to_cut(self, wave: Wave) -> set[str]:
+        """Photos whose raw tensors are made: those that the store lacks, all of them where they are to be kept."""
+        new, held = self.new_in(wave), self.shelf.raw_held.get(self.cut or "", set())
+        if self.workload.kept_layer == self.cut:
+            return new - held
+        return self.shelf.missing([layer for s in self._passes if s.start for layer in s.layers], new) - held
+
+    @property
+    def cut(self) -> str | None:
+        """The layer whose raw tensors the plan loads, or makes and keeps, and infers all else from."""
+        return self.plan.logical.cut
+
+    @property
+    def _passes(self) -> list[Infer]:
+        return [step for step in self.plan.logical.steps if isinstance(step, Infer)]
 
     def goes_on_from(self, layer: str) -> bool:
-        """Whether a later pass starts from this layer's raw tensors."""
-        return any(isinstance(step, Infer) and step.start == layer for step in self.plan.logical.steps)
+        """Whether a pass leaves this layer's raw tensors for a later one; those of the cut are there already."""
+        return layer != self.cut and any(step.start == layer for step in self._passes)
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """The layer's features for these rows' images. Subclasses."""

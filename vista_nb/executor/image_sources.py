@@ -13,13 +13,15 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from vista_nb.errors import NotSupportedYet, VistaDataError
 from vista_nb.executor.probe_columns import as_text
+from vista_nb.executor.remote_files import RemoteFiles
+from vista_nb.executor.uris import from_file_uri, is_remote, is_uri, local_path
 from vista_nb.spec.model import ImageSource
 
 __all__ = ["IMAGE_SUFFIXES", "ViewFiles", "resolve_view"]
@@ -54,8 +56,12 @@ def resolve_view(
     keys: Sequence[str],
     folders: Sequence[Path],
     namespace: Mapping[str, object],
+    remote: RemoteFiles | None = None,
 ) -> ViewFiles:
-    """Files of one view. folders: where relative paths start, tried in order. Raises VistaDataError VST33x."""
+    """Files of one view. folders: where relative paths start, tried in order. remote: lists other file systems.
+
+    Raises VistaDataError VST33x.
+    """
     text = source.text
     if source.kind == "variable":
         value = namespace.get(text.removeprefix("$"))
@@ -63,13 +69,42 @@ def resolve_view(
             raise NotSupportedYet("VST933", f"{text} is not a folder or pattern as text", "write the path itself")
         text = str(value)
     if text in rows.column_names:
-        return _column(text, rows.column(text), keys, folders)
+        return _column(text, rows.column(text), keys, folders, remote)
+    if is_remote(text):
+        assert remote is not None
+        return _remote(text, rows, keys, remote)
+    if is_uri(text):
+        return _as_uris(_local(local_path(text), rows, keys, folders))
+    return _local(text, rows, keys, folders)
+
+
+def _local(text: str, rows: pa.Table, keys: Sequence[str], folders: Sequence[Path]) -> ViewFiles:
     text = os.path.expanduser(text)  # noqa: PTH111 (a pattern, not a path yet)
     if _FIELD.search(text):
         return _pattern(text, rows, keys, folders)
     if glob.has_magic(text):
         return _listing(text, _glob(text, folders), keys)
     return _listing(text, _folder(text, rows.column_names, folders), keys)
+
+
+def _remote(text: str, rows: pa.Table, keys: Sequence[str], remote: RemoteFiles) -> ViewFiles:
+    """The same three forms on another file system; files without a row are not looked for under a pattern."""
+    if _FIELD.search(text):
+        names = _filled(text, rows)
+        paths = remote.present(names)
+        example = f"key {keys[0]!r} means {names[0]!r}, which is not there" if keys else ""
+        return ViewFiles(paths, None, False, sum(path is not None for path in paths), 0, example)
+    files = remote.glob(text)
+    if not files:
+        raise VistaDataError("VST335", f"images: no file matches {text}", "check the address of the folder")
+    magic = glob.has_magic(text)
+    return _listing(text, [f for f in files if magic or f.lower().endswith(IMAGE_SUFFIXES)], keys)
+
+
+def _as_uris(view: ViewFiles) -> ViewFiles:
+    """Local files that the user named by `file:`: every node has them."""
+    paths = tuple(None if path is None else from_file_uri(str(Path(path).absolute())) for path in view.paths)
+    return replace(view, paths=paths)
 
 
 def _pattern(text: str, rows: pa.Table, keys: Sequence[str], folders: Sequence[Path]) -> ViewFiles:
@@ -184,7 +219,9 @@ def _glob(text: str, folders: Sequence[Path]) -> list[str]:
     raise VistaDataError("VST335", f"images: no file matches {text}", f"relative paths start at {folders[0].resolve()}")
 
 
-def _column(name: str, column: pa.ChunkedArray, keys: Sequence[str], folders: Sequence[Path]) -> ViewFiles:
+def _column(
+    name: str, column: pa.ChunkedArray, keys: Sequence[str], folders: Sequence[Path], remote: RemoteFiles | None
+) -> ViewFiles:
     """A column of paths or bytes (or of Hugging Face's struct with `bytes`)."""
     kind = column.type
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
@@ -196,15 +233,34 @@ def _column(name: str, column: pa.ChunkedArray, keys: Sequence[str], folders: Se
     if not pa.types.is_string(kind):
         raise VistaDataError("VST336", f"images: the column {name!r} holds {kind}, not paths or bytes", "name another")
     texts: list[str | None] = as_text(column).to_pylist()
+    if any(text is not None and is_uri(text) for text in texts):
+        assert remote is not None
+        return _uris(name, texts, remote)
     best: tuple[str, list[str | None], int] | None = None
     for folder in folders:
-        paths = [t if t is None else os.path.join(folder, t.removeprefix("file://")) for t in texts]  # noqa: PTH118
+        paths = [t if t is None else os.path.join(folder, t) for t in texts]  # noqa: PTH118
         found = sum(path is not None for path in _existing(paths))
         if best is None or found > best[2]:
             best = (str(folder.resolve()), paths, found)
     assert best is not None
     example = f"the column {name!r} says {next((t for t in texts if t), None)!r}, looked for from {best[0]}"
     return ViewFiles(tuple(best[1]), None, True, best[2], 0, example)
+
+
+def _uris(name: str, texts: Sequence[str | None], remote: RemoteFiles) -> ViewFiles:
+    """A column of URIs, of any schemes; a missing file is a bad image, as a path would be."""
+    away = remote.present([text for text in texts if text is not None and is_remote(text)])
+    listed = iter(away)
+    paths: list[str | None] = []
+    for text in texts:
+        if text is not None and is_remote(text):
+            paths.append(next(listed) or text)
+        else:
+            paths.append(None if text is None else from_file_uri(local_path(text)))
+    local = [local_path(path) for path in paths if path is not None and not is_remote(path)]
+    found = sum(path is not None for path in (*away, *_existing(local)))
+    example = f"the column {name!r} says {next((t for t in texts if t), None)!r}, which is not there"
+    return ViewFiles(tuple(paths), None, True, found, 0, example)
 
 
 def _there(files: Sequence[str], wanted: Path) -> str:

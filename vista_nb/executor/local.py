@@ -13,6 +13,7 @@ import io
 import time
 from collections.abc import Sequence
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -23,11 +24,13 @@ from vista_nb.errors import VistaRunError
 from vista_nb.executor.backend import Progress, Wave
 from vista_nb.executor.base import DriverSide
 from vista_nb.executor.cnn.pooling import pool_array
+from vista_nb.executor.cnn.tensors import from_arrow, tensors_column, to_array
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Rows, Vectors
 from vista_nb.outcome.scores import LayerScore
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Pool, Release, Save, Train, TrainBaselines
+from vista_nb.store.parts import write_part
 
 __all__ = ["GRID", "LocalBackend"]
 
@@ -46,6 +49,7 @@ class LocalBackend(DriverSide):
 
     def infer(self, step: Infer, wave: Wave, progress: Progress) -> int:
         began = time.perf_counter()
+        self._load_cut(step.start, wave)
         todo = sorted(self.todo(step, wave, set(self.raw.get(step.start or "", {}))))
         found: dict[str, _Tensors] = {name: {} for name in step.layers}
         reasons: dict[str, str] = {}
@@ -61,7 +65,8 @@ class LocalBackend(DriverSide):
         self.refuse(reasons)
         return len(todo)
 
-    def pool(self, step: Pool, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+    def pool(self, step: Pool, wave: Wave) -> int:
+        self._load_cut(step.layer, wave)
         tensors = self.raw.get(step.layer)
         if tensors is None:
             raise VistaRunError("VST512", f"{step.layer} is pooled before it is inferred", "a defect: please report it")
@@ -69,6 +74,8 @@ class LocalBackend(DriverSide):
         return len(tensors)
 
     def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+        if step.raw:
+            return self._save_raw(step.layers[0])
         return sum(self._save(layer) for layer in step.layers)
 
     def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:  # noqa: ARG002
@@ -107,6 +114,8 @@ class LocalBackend(DriverSide):
         else:
             below = self.raw[step.start][digest]
             first = next(i for i, layer in enumerate(chain) if layer.name == step.start) + 1
+            if step.start in found:
+                found[step.start][digest] = below
         for layer in chain[first:]:
             below = _project(below, layer)
             if layer.name in found:
@@ -125,6 +134,30 @@ class LocalBackend(DriverSide):
         vectors = [made[digest].tolist() for digest in fresh]
         table = pa.table({"digest": pa.array(fresh, pa.string()), "vector": pa.array(vectors, pa.list_(pa.float32()))})
         return self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+
+    def _load_cut(self, layer: str | None, wave: Wave) -> None:
+        """The cut's tensors that the store holds, beside those that this wave made."""
+        if layer is None or layer != self.cut:
+            return
+        made = self.raw.setdefault(layer, {})
+        wanted = (self.shelf.raw_held.get(layer, set()) & self.new_in(wave)) - made.keys()
+        table = self.shelf.read_raw(layer, wanted) if wanted else None
+        if table is None:
+            return
+        for digest, row in zip(table.column("digest").to_pylist(), table.column("tensors"), strict=True):
+            made[digest] = to_array(next(record for record in from_arrow(row) if record.name == layer))
+
+    def _save_raw(self, layer: str) -> int:
+        made = self.raw.get(layer, {})
+        fresh = sorted(self.shelf.raw_lacking(layer, made))
+        tensors = tensors_column({layer: np.array([made[digest] for digest in fresh])}, [True] * len(fresh))
+        table = pa.table({"digest": pa.array(fresh, pa.string()), "tensors": tensors})
+
+        def write(stage: Path) -> list[Path]:
+            write_part(table, stage / "part.parquet", raw=True)
+            return [stage / "part.parquet"]
+
+        return self.shelf.save_raw(layer, fresh, write, self.seconds.get(layer, 0.0)) if fresh else 0
 
     def _photo(self, digest: str) -> NDArray[np.float32]:
         """Mean colours of an 8 x 8 grid, in [-1, 1]."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vista_nb.executor.cnn.decode import decode
+from vista_nb.store.manifest import LayerSetFacts
 from vista_nb.store.parts import inspect_part, read_part, schema, write_part
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _SIDE = 224  # input size of most CNNs
 _SMALL, _LARGE = (320, 240), (3200, 2400)
 _REPETITIONS = 3
 _ROWS, _WIDTH = 4_000, 2_048  # 33 MB
+_FACTS = LayerSetFacts("", "calibration", "", "", "none", "float32", _WIDTH)
 
 
 def machine_rates(spill: Path | None = None) -> dict[str, list[float]]:
@@ -93,7 +95,7 @@ def _disk(folder: Path) -> dict[str, list[float]]:
             for _ in range(_REPETITIONS):
                 found["disk_write"].append(values.nbytes / _seconds(lambda: _write(table, path)))
                 _forget_pages(path)
-                found["disk_read"].append(values.nbytes / _seconds(lambda: read_part(path, _WIDTH)))
+                found["disk_read"].append(values.nbytes / _seconds(lambda: read_part(path, _FACTS)))
     except OSError:  # a full or read-only disk: the usual rates stay
         return {}
     return found
@@ -101,7 +103,7 @@ def _disk(folder: Path) -> dict[str, list[float]]:
 
 def _write(table: pa.Table, path: Path) -> None:
     write_part(table, path)
-    inspect_part(path, _WIDTH, "calibration", 0.0)
+    inspect_part(path, _FACTS, "calibration", 0.0)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,15 +95,28 @@ def _rss(process: Any) -> int:
         return 0
 
 
+def _driver_alone() -> dict[str, int]:
+    """The driver's JVM counts with the driver: it is no executor."""
+    now = resident()
+    return {"driver": now["driver"] + now["jvm"], "jvm": 0, "workers": 0}
+
+
 @contextmanager
-def sampling(emit: Emit) -> Iterator[Peaks]:
-    """Sample once a second until the block ends."""
+def sampling(
+    emit: Emit, see: Callable[[dict[str, int]], None] = lambda _: None, workers_here: bool = True
+) -> Iterator[Peaks]:
+    """Sample once a second until the block ends. see: gets every sample as well, before it is told.
+
+    workers_here: false on a cluster, where the JVM below this process is the driver's and no worker is seen.
+    """
+    look = resident if workers_here else _driver_alone
     peaks, done = Peaks(), threading.Event()
 
     def sample() -> None:
         while not done.wait(_PERIOD):
-            now = resident()
+            now = look()
             peaks.see(now)
+            see(now)
             emit(MemorySampled(**now))
 
     thread = threading.Thread(target=sample, name="vista-memory", daemon=True)
@@ -113,4 +126,4 @@ def sampling(emit: Emit) -> Iterator[Peaks]:
     finally:
         done.set()
         thread.join(5)
-        peaks.see(resident())
+        peaks.see(look())

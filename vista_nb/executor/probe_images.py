@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ from vista_nb.executor.arrow_lists import binary_list, int_list, string_list
 from vista_nb.executor.image_sources import ViewFiles, resolve_view
 from vista_nb.executor.inputs import ImageTables
 from vista_nb.executor.probe_table import source_folder
+from vista_nb.executor.remote_files import RemoteFiles, remote_files
+from vista_nb.executor.uris import is_remote, local_path
 from vista_nb.outcome.scores import BadImage
 from vista_nb.spec.model import Spec
 from vista_nb.store.digests import FileDigest, digest_bytes, digest_files
@@ -55,12 +58,15 @@ def link_images(
     rows = labelled(rows, spec.label)
     keys: list[str] = rows.column(spec.on).to_pylist()
     folders = [folder for folder in (source_folder(spec.structured), Path()) if folder is not None]
-    views = [resolve_view(source, rows, keys, folders, namespace or {}) for source in spec.images]
-    if not any(view.found for view in views):
-        raise VistaDataError("VST331", f"no row of the table has an image: {views[0].example}", _MISMATCH)
-    photos = _photos(views, cache or store_root() / "digests.sqlite", reread)
+    cache = cache or store_root() / "digests.sqlite"
+    with remote_files(cache.parent, dict(spec.resources.spark)) as remote:
+        views = [resolve_view(source, rows, keys, folders, namespace or {}, remote) for source in spec.images]
+        if not any(view.found for view in views):
+            raise VistaDataError("VST331", f"no row of the table has an image: {views[0].example}", _MISMATCH)
+        photos = _photos(views, cache, reread, remote)
     links, bad, no_image = _link(keys, views, photos)
-    return _tables(links, bad, no_image, views, photos)
+    tables = _tables(links, bad, no_image, views, photos)
+    return replace(tables, mean_pixels=remote.pixels) if remote.pixels else tables
 
 
 _MISMATCH = "key mismatch: `on:` names the key, `images:` how a key becomes a file name"
@@ -75,15 +81,19 @@ def labelled(rows: pa.Table, label: str | None) -> pa.Table:
     return rows.filter(pc.invert(missing)) if pc.any(missing).as_py() else rows
 
 
-def _photos(views: Sequence[ViewFiles], cache: Path, reread: bool) -> _Photos:
+def _photos(views: Sequence[ViewFiles], cache: Path, reread: bool, remote: RemoteFiles) -> _Photos:
     """Every distinct path or content of all views, hashed once."""
     contents = {c for view in views if view.contents is not None for c in view.contents if c is not None}
     paths = sorted({p for view in views if view.contents is None for p in view.paths if p is not None})
     if contents and paths:
         raise NotSupportedYet("VST932", "views mix files and bytes, which this version cannot", "store both as files")
     photos: _Photos = {content: FileDigest(digest_bytes(content), len(content)) for content in contents}
-    digests = digest_files([Path(path) for path in paths], cache, reread=reread)
-    photos.update({path: digests[Path(path)] for path in paths})
+    files = {path: Path(local_path(path)) for path in paths if not is_remote(path)}
+    digests = digest_files(files.values(), cache, reread=reread)
+    photos.update({path: digests[file] for path, file in files.items()})
+    away = [path for path in paths if is_remote(path)]
+    if away:
+        photos.update(remote.digests(away, cache, reread=reread))
     return photos
 
 
@@ -155,7 +165,7 @@ def _mean_pixels(images: Sequence[str | bytes]) -> int:
     pixels = []
     for image in images[::step][:_SAMPLE]:
         try:
-            with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as header:
+            with Image.open(io.BytesIO(image) if isinstance(image, bytes) else local_path(image)) as header:
                 pixels.append(header.width * header.height)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue  # the worker that decodes it will say what is wrong

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vista_nb.catalog.statistics import SystemFacts
 
-__all__ = ["cgroup_cores", "cgroup_memory", "cpu_flags", "has_bfloat16", "host_memory", "machine"]
+__all__ = ["cgroup_cores", "cgroup_folders", "cgroup_memory", "cpu_flags", "has_bfloat16", "host_memory", "machine"]
 
 _UNLIMITED = 2**60  # cgroup v1 writes a huge number where there is no limit
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # Intel and AMD, Intel's tiles, ARM
@@ -57,18 +57,18 @@ def host_memory(root: Path = Path("/")) -> int:
 
 def cgroup_memory(root: Path = Path("/")) -> int | None:
     """The tightest memory limit of this process' cgroup and its parents, None without one."""
-    limits = [_number(_text(folder / "memory.max")) for folder in _folders(root, "")]
-    limits += [_number(_text(folder / "memory.limit_in_bytes")) for folder in _folders(root, "memory")]
+    limits = [_number(_text(folder / "memory.max")) for folder in cgroup_folders(root, "")]
+    limits += [_number(_text(folder / "memory.limit_in_bytes")) for folder in cgroup_folders(root, "memory")]
     return min((limit for limit in limits if limit is not None and 0 < limit < _UNLIMITED), default=None)
 
 
 def cgroup_cores(root: Path = Path("/")) -> float | None:
     """The tightest CPU quota in cores, None without one."""
     quotas = []
-    for folder in _folders(root, ""):
+    for folder in cgroup_folders(root, ""):
         quota, _, period = _text(folder / "cpu.max").strip().partition(" ")
         quotas.append(_ratio(quota, period))
-    for folder in _folders(root, "cpu"):
+    for folder in cgroup_folders(root, "cpu"):
         quotas.append(_ratio(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")))
     return min((quota for quota in quotas if quota is not None), default=None)
 
@@ -80,7 +80,7 @@ def _cores(root: Path) -> int:
     return max(1, allowed if quota is None else min(allowed, int(quota)))
 
 
-def _folders(root: Path, controller: str) -> Iterator[Path]:
+def cgroup_folders(root: Path, controller: str) -> Iterator[Path]:
     """The cgroup's folder for a controller (`` is v2's single tree) and its parents, down from this process."""
     base = root / "sys/fs/cgroup"
     path = _own_path(_text(root / "proc/self/cgroup"), controller)

@@ -1,4 +1,4 @@
-"""The store as one run sees it: which images each layer has, what was reused, and where new features go.
+"""The store as one run sees it: which images each layer has, what was reused, where new features and raw tensors go.
 
 Reads RunInputs, returns Vectors and LayerReused events. May touch: the materialization store (DESIGN.md section 9).
 A store that cannot be written costs a note, never the run.
@@ -7,7 +7,9 @@ A store that cannot be written costs a note, never the run.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,7 +18,7 @@ from vista_nb.executor.cnn.pooling import pooled_length
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Vectors
 from vista_nb.outcome.events import LayerReused
-from vista_nb.plan.fingerprint import preprocessing_key
+from vista_nb.plan.fingerprint import preprocessing_key, raw_pooling
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
 from vista_nb.store.parts import schema
@@ -25,12 +27,13 @@ __all__ = ["Shelf"]
 
 
 class Shelf:
-    """held[layer]: digests this run may read from the store, loaded or saved by itself."""
+    """held[layer]: digests this run may read from the store, loaded or saved by itself; raw_held: of raw tensors."""
 
     def __init__(self, inputs: RunInputs) -> None:
         self._inputs = inputs
         self._store = Store(inputs.store_dir)
         self.held: dict[str, set[str]] = {}
+        self.raw_held: dict[str, set[str]] = {}
         self.reused: set[str] = set()
         self.notes: list[str] = []
 
@@ -49,11 +52,17 @@ class Shelf:
             width=pooled_length(facts.shape, work.pool),
         )
 
-    def load(self, layers: Iterable[str], needed: Collection[str]) -> list[LayerReused]:
+    def raw_facts(self, layer: str) -> LayerSetFacts:
+        """The same of the layer's raw tensors: a set of its own for each cut, whatever the pooling."""
+        facts = self._inputs.workload.cnn.layer(layer)
+        assert facts is not None
+        return replace(self.facts(layer), pooling=raw_pooling(facts), width=facts.stored_length)
+
+    def load(self, layers: Iterable[str], needed: Collection[str], *, raw: bool = False) -> list[LayerReused]:
         """Take what the store holds of these layers for the needed images; one event per layer."""
         events = []
         for layer in layers:
-            key = self.facts(layer).key
+            key = (self.raw_facts(layer) if raw else self.facts(layer)).key
             try:
                 self.notes.extend(self._store.verify(key))
                 found = self._store.digests(key).intersection(needed)
@@ -63,16 +72,14 @@ class Shelf:
                 continue
             if known is None or not found:
                 continue
-            self.held.setdefault(layer, set()).update(found)
-            self.reused.add(layer)
+            (self.raw_held if raw else self.held).setdefault(layer, set()).update(found)
+            if not raw:
+                self.reused.add(layer)
             size = known.size * len(found) // max(1, known.rows)
             saved = known.seconds_per_image * len(found)
             age = max(0.0, time.time() - known.created)
-            events.append(
-                LayerReused(
-                    layer=layer, run=known.run, rows=len(found), size=size, age_seconds=age, saved_seconds=saved
-                )
-            )
+            event = LayerReused(layer=layer, run=known.run, rows=len(found), size=size, raw=raw)
+            events.append(replace(event, age_seconds=age, saved_seconds=saved))
         return events
 
     def missing(self, layers: Sequence[str], needed: Iterable[str]) -> set[str]:
@@ -111,3 +118,50 @@ class Shelf:
             return 0
         self.held.setdefault(layer, set()).update(table.column("digest").to_pylist())
         return int(table.num_rows)
+
+    # -- raw tensors ---------------------------------------------------------------------------------------------------
+
+    def raw_paths(self, layer: str) -> tuple[list[str], bool]:
+        """Parquet files of a layer's raw tensors, and whether a digest stands in two of them."""
+        key = self.raw_facts(layer).key
+        paths = [str(path) for path in self._store.paths(key)]
+        known = self._store.lookup(key)
+        return paths, known is not None and len(self._store.digests(key)) < known.rows
+
+    def read_raw(self, layer: str, digests: Collection[str]) -> pa.Table:
+        """(digest, tensors) of held images, on the driver: for the reference backend."""
+        wanted = self.raw_held.get(layer, set()).intersection(digests)
+        result = self._store.read(self.raw_facts(layer).key, wanted)
+        self.notes.extend(result.notes)
+        return result.table
+
+    def raw_lacking(self, layer: str, digests: Iterable[str]) -> set[str]:
+        """The images whose raw tensors the store does not have whole, whoever made those it has."""
+        key = self.raw_facts(layer).key
+        try:
+            self.notes.extend(self._store.verify(key))
+            return set(digests) - self._store.digests(key)
+        except VistaStoreError:
+            return set(digests)
+
+    def save_raw(
+        self, layer: str, digests: Collection[str], write: Callable[[Path], Sequence[Path]], seconds_per_image: float
+    ) -> int:
+        """Keep the raw tensors of `digests`, which `write` puts as part files into the folder it is given.
+
+        The number kept; 0 where the store or the disk has no room for them (noted): the run has them all the same.
+        """
+        facts = self.raw_facts(layer)
+        try:
+            self._store.make_room(4 * facts.width * len(digests))
+            stage = self._store.stage()
+            try:
+                self._store.commit(facts, write(stage), self._inputs.run, seconds_per_image)
+            finally:
+                self._store.release(stage)
+        except VistaStoreError as error:
+            note = f"raw tensors of {layer} were not kept ({error.code}): {error.message}"
+            if note not in self.notes:
+                self.notes.append(note)
+            return 0
+        return len(digests)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,33 +27,42 @@ from vista_nb.executor.cnn.devices import gpu_share
 from vista_nb.executor.cnn.prepare import end_process, prepare_artifact
 from vista_nb.executor.cnn.usage import PassUsage
 from vista_nb.executor.cnn.worker import InferenceTask, PoolTask
+from vista_nb.executor.descent import Descent
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.inputs import RunInputs
+from vista_nb.executor.photo_tables import check_opened
 from vista_nb.executor.records import Rows, Vectors
-from vista_nb.executor.spark_errors import is_memory_trouble, translated
+from vista_nb.executor.region_guard import RegionGuard
+from vista_nb.executor.shipping import ship_artifact, ship_package, slots
+from vista_nb.executor.spark_errors import translated
 from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass, storage_level
+from vista_nb.executor.spark_raw import Raw, only, onward, save_tensors, with_stored
+from vista_nb.executor.spark_save import save_vectors
 from vista_nb.executor.spark_session import cancel_group, run_session
-from vista_nb.executor.spark_tables import all_images, digest_frame, needed_images, split_rows
+from vista_nb.executor.spark_tables import all_images, digest_frame, needed_images, split_rows, stored_frame
 from vista_nb.executor.spark_train import fit_on_cluster
+from vista_nb.executor.spark_warm import WarmUp
 from vista_nb.outcome.scores import LayerScore
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.logical import Infer, Join, Pool, Release, Save, ScanImages, Train, TrainBaselines
-from vista_nb.plan.physical import PhysicalPlan, TrainingSite
+from vista_nb.plan.logical import (
+    Infer,
+    Join,
+    Pool,
+    Release,
+    Save,
+    ScanImages,
+    ScanStructured,
+    Step,
+    Train,
+    TrainBaselines,
+)
+from vista_nb.plan.physical import TrainingSite
 from vista_nb.plan.titles import step_title
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["SparkBackend"]
-
-
-@dataclass
-class _Raw:
-    """A persisted table of raw tensors, alive until all its layers are released."""
-
-    frame: DataFrame
-    digests: set[str]
-    waiting: set[str]
 
 
 @dataclass(frozen=True)
@@ -71,10 +80,15 @@ class SparkBackend(DriverSide):
         super().__init__(plan, inputs)
         self.session = run_session(session, plan, inputs.workload)
         self.cancelled = cancelled
+        ship_package(self.session)
         self.group = f"vista-{inputs.run}-{uuid.uuid4().hex[:8]}"
         self._physical = plan.physical
+        self.say: Callable[[str], None] = lambda _: None  # the line for the panel, at once
+        self.guard = RegionGuard(plan.memory, lambda: cancel_group(self.session, self.group))
+        self._descent = Descent(self.session, plan, self.guard, cancelled, self._tell)
+        self._warming = WarmUp()
         self._images: DataFrame | None = None
-        self._raw: dict[str, _Raw] = {}
+        self._raw: dict[str, Raw] = {}
         self._made: dict[str, list[_Made]] = {}  # layer -> what this run inferred, by wave
         self._persisted: list[DataFrame] = []
         self._artifacts: dict[int, Future[Path]] = {}
@@ -83,6 +97,10 @@ class SparkBackend(DriverSide):
         self._holding = ExitStack()  # of the artifacts: lost Storage Memory is computed anew from them
 
     # -- the plan's nodes --------------------------------------------------------------------------------------------
+
+    def scan_structured(self, step: ScanStructured) -> int:
+        self._warm_up()
+        return super().scan_structured(step)
 
     def scan_images(self, step: ScanImages) -> int:
         images = super().scan_images(step)
@@ -99,32 +117,41 @@ class SparkBackend(DriverSide):
         return rows
 
     def infer(self, step: Infer, wave: Wave, progress: Progress) -> int:
-        below = self._raw.get(step.start or "")
+        below = self._below(step.start, wave)
         todo = self.todo(step, wave, below.digests if below else set())
         if not todo:
             return 0
         with self._stage(step_title(step)):
-            result = self._with_ladder(step, wave, todo, progress)
-            batch = self._physical.batch_size
-            self.usage.append(PassUsage(step.layers, step.start, step.pooled, batch, result.usage))
+            before = self._descent.rung
+            result = self._pass(step, wave, todo, progress)
+            batch = self._descent.physical.batch_size
+            if self._descent.rung == before:  # else its workers ran under more than one batch size
+                self.usage.append(PassUsage(step.layers, step.start, step.pooled, batch, result.usage))
             self._keep(step, result, todo)
+        check_opened(self.session, self.inputs.images.images, result.reasons)
         self.refuse(result.reasons)
         return result.images
 
-    def pool(self, step: Pool, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
-        raw = self._raw.get(step.layer)
+    def pool(self, step: Pool, wave: Wave) -> int:
+        raw = self._below(step.layer, wave)
         if raw is None:
             return 0  # nothing was left to infer
         with self._stage(step_title(step)):
             task = PoolTask(step.layer, self.workload.pool)
-            pooled = self._kept(pool_pass(raw.frame.where("error is null"), task, self._physical.persistence))
+            given = raw.frame.where("error is null")
+            if step.layer == self.cut:
+                given = only(given, self.shelf.lacking(step.layer, raw.digests))
+            pooled = self._kept(pool_pass(given, task, self._physical.persistence, self._attempt(step)))
             self._made.setdefault(step.layer, []).append(_Made(pooled, pooled))
             return int(pooled.count())
 
     def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
         with self._stage(step_title(step)):
-            whole = [self._save(layer) for layer in step.layers]
-            if all(whole) and self._physical.training is TrainingSite.DRIVER:
+            if step.raw:
+                layer = step.layers[0]
+                return save_tensors(self.shelf, layer, self._raw.get(layer), self.seconds.get(layer, 0.0))
+            made = {layer: self._made[layer][-1].vectors for layer in step.layers if self._made.get(layer)}
+            if save_vectors(self.shelf, made, self.seconds) and self._physical.training is TrainingSite.DRIVER:
                 self._forget(step.layers)  # the driver reads the store: Storage Memory is free for the next layer
         return max((len(self.shelf.held.get(layer, ())) for layer in step.layers), default=0)
 
@@ -150,7 +177,7 @@ class SparkBackend(DriverSide):
         if not raw.waiting:
             with self._stage(step_title(step)):
                 self._vectors_alone(raw.frame)
-            self._drop(raw.frame)
+            self._drop(raw.kept)
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -178,30 +205,41 @@ class SparkBackend(DriverSide):
 
     # -- inference ---------------------------------------------------------------------------------------------------
 
-    def _with_ladder(self, step: Infer, wave: Wave, todo: set[str], progress: Progress) -> PassResult:
-        """The pass under the plan, on memory trouble once more under each plan of the ladder, mildest first."""
-        for rung, physical in enumerate((self._physical, *self.plan.ladder)):
-            try:
-                return self._pass(step, wave, todo, physical, progress)
-            except Exception as error:
-                known = translated(error, step_title(step))
-                last = rung == len(self.plan.ladder) or self.cancelled.is_set()
-                if last or not is_memory_trouble(known):
-                    raise known from error
-                self._physical = self.plan.ladder[rung]
-                self._notes.append(f"{known.message}; tried again with batches of {self._physical.batch_size}")
-        raise AssertionError("the ladder ends in a return or a raise")
+    def _attempt(self, step: Step) -> Callable[[Callable[[], Any]], Any]:
+        """Runs a step's job, after memory trouble again and milder."""
+        return lambda action: self._descent.run(action, step_title(step))
 
-    def _pass(self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan, progress: Progress) -> PassResult:
-        cnn = self.workload.cnn
-        task = InferenceTask(
-            str(self._artifact(step).result()), cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
+    def _tell(self, text: str) -> None:
+        self._notes.append(text)
+        self.say(text)
+
+    def _pass(self, step: Infer, wave: Wave, todo: set[str], progress: Progress) -> PassResult:
+        self._warming.join()  # a task beside it would find its worker busy, and start one that is not planned
+        task = self._task(step, ship_artifact(self.session, self._artifact(step).result()))
+        given = self._given(step, wave, todo)
+        return infer_pass(given, task, len(todo), self._physical.persistence, progress, self._attempt(step))
+
+    def _task(self, step: Infer, artifact: str) -> InferenceTask:
+        """What a worker must know of the step."""
+        cnn, physical = self.workload.cnn, self._physical
+        return InferenceTask(
+            artifact, cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
             step.start, step.pooled, physical.batch_size, physical.threads_per_task, channels=cnn.channels,
             onward=step.pooled and any(map(self.goes_on_from, step.layers)),
             gpu_memory=gpu_share(self.workload.spec.resources.gpu_memory or 0, physical.cpu),
             model_bytes=cnn.serialized,
         )  # fmt: skip
-        return infer_pass(self._given(step, wave, todo, physical), task, len(todo), physical.persistence, progress)
+
+    def _warm_up(self) -> None:
+        """The workers of the first pass from photos start now, beside reading and joining."""
+        first = next((s for s in self._passes if s.start is None), None)
+        if first is not None:
+            task, workers = self._task(first, ""), self._physical.cpu
+            self._warming.start(self.session, self.group, workers, task, self._artifact(first).result)
+
+    @property
+    def _passes(self) -> list[Infer]:
+        return [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
 
     def _artifact(self, step: Infer) -> Future[Path]:
         """The step's inference artifact; made in a throw-away process while the JVM joins, at most once."""
@@ -217,18 +255,17 @@ class SparkBackend(DriverSide):
                 work.precision.value,
                 self.inputs.cache_dir,
                 self.cancelled,
-                tuple(later.start for later in self.plan.logical.steps if isinstance(later, Infer) and later.start),
+                onward(self.plan.logical, step),
                 self._holding,
             )
         return self._artifacts[step.number]
 
     def _prepare_artifacts(self) -> bool:
-        """Starts making what the passes will load; whether there is any pass."""
-        passes = [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
-        for later in passes:
+        """Starts making what the passes will load; whether any of them looks at photos."""
+        for later in self._passes:
             self._artifact(later)
         self._preparing.submit(end_process)
-        return bool(passes)
+        return any(later.start is None for later in self._passes)
 
     def _photos(self) -> DataFrame:
         """The photos of the joined records, joined in Spark once; or, where the join comes late, all of T_img."""
@@ -240,23 +277,25 @@ class SparkBackend(DriverSide):
                 self._images = self._kept(self._images.persist())
         return self._images
 
-    def _given(self, step: Infer, wave: Wave, todo: set[str], physical: PhysicalPlan) -> DataFrame:
+    def _given(self, step: Infer, wave: Wave, todo: set[str]) -> DataFrame:
         """What goes into the CNN: photos of this wave that the store lacks, or the raw layer below."""
         if step.start is not None:
-            return self._raw[step.start].frame.where("error is null").select("digest", "tensors")
+            raw = self._raw[step.start]
+            given = raw.frame.where("error is null").select("digest", "tensors")
+            return only(given, todo) if len(todo) < len(raw.digests) else given
         photos = self._photos().where(f"wave >= {wave.low!r} and wave < {wave.high!r}").drop("wave")
         if self.quarantine.digests or len(todo) < len(self.new_in(wave)):
             from pyspark.sql.functions import broadcast
 
             photos = photos.join(broadcast(digest_frame(self.session, todo)), "digest", "left_semi")
-        return split_rows(photos, physical, self._slots)
+        return split_rows(photos, self._physical, self._slots)
 
     def _keep(self, step: Infer, result: PassResult, todo: set[str]) -> None:
         """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
         frame = self._kept(result.frame)
         per_image = result.seconds / max(1, result.images) / len(step.layers)
         waiting = {layer for layer in step.layers if not step.pooled or self.goes_on_from(layer)}
-        raw = _Raw(frame, todo - result.reasons.keys(), waiting)
+        raw = Raw(frame, todo - result.reasons.keys(), waiting)
         for place, layer in enumerate(step.layers):
             self.seconds[layer] = per_image
             if step.pooled:
@@ -265,22 +304,17 @@ class SparkBackend(DriverSide):
             if not step.pooled or self.goes_on_from(layer):
                 self._raw[layer] = raw
 
+    def _below(self, layer: str | None, wave: Wave) -> Raw | None:
+        """The raw tensors of a layer that are alive; of the cut also those that the store holds, read when used."""
+        raw = self._raw.get(layer or "")
+        if layer is None or layer != self.cut or (raw is not None and raw.with_stored):
+            return raw
+        raw = with_stored(raw, layer, self.new_in(wave), self.shelf, self.session, self._physical)
+        if raw is not None:
+            self._raw[layer] = raw
+        return raw
+
     # -- vectors -----------------------------------------------------------------------------------------------------
-
-    def _save(self, layer: str) -> bool:
-        """Whether the store now has everything this run made of the layer."""
-        made = self._made.get(layer)
-        if not made:
-            return True
-        import pyarrow as pa
-
-        table = collect_vectors([made[-1].vectors], self.shelf.facts(layer).width)
-        digests = table.column("digest").to_pylist()
-        fresh = self.shelf.lacking(layer, digests)
-        if len(fresh) < len(digests):
-            table = table.filter(pa.array([digest in fresh for digest in digests]))
-        self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
-        return not self.shelf.lacking(layer, digests)
 
     def _forget(self, layers: Sequence[str]) -> None:
         for layer in layers:
@@ -303,7 +337,7 @@ class SparkBackend(DriverSide):
         frames = list(made)
         if layer in self.shelf.reused:
             files = self.shelf.paths(layer)
-            stored = self.session.read.parquet(*files).dropDuplicates(["digest"])
+            stored = stored_frame(self.session, files).dropDuplicates(["digest"])
             for frame in made:
                 stored = stored.join(frame.select("digest"), "digest", "left_anti")
             frames.append(stored)
@@ -337,11 +371,11 @@ class SparkBackend(DriverSide):
         except KeyboardInterrupt:
             raise
         except Exception as error:
-            raise translated(error, title) from error
+            raise translated(error, title, self._descent.memory_killed()) from error
 
     @property
     def _slots(self) -> int:
-        return int(self.session.sparkContext.defaultParallelism)
+        return slots(self.session)
 
     def _kept(self, frame: DataFrame) -> DataFrame:
         self._persisted.append(frame)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vista_nb.executor.backend import Progress
@@ -26,6 +27,8 @@ __all__ = ["PassResult", "collect_vectors", "infer_pass", "pool_pass", "storage_
 
 _TENSOR_BATCH = 32  # raw tensors per Arrow batch: a layer's tensor is up to a few MB
 _COLLECT_BYTES = 32_000_000
+
+Attempt = Callable[[Callable[[], Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -46,28 +49,39 @@ class PassResult:
 
 
 def infer_pass(
-    given: DataFrame, task: InferenceTask, total: int, persistence: Persistence, progress: Progress
+    given: DataFrame,
+    task: InferenceTask,
+    total: int,
+    persistence: Persistence,
+    progress: Progress,
+    attempt: Attempt = lambda action: action(),
 ) -> PassResult:
-    """Run the CNN over `given` (digest + path | content | tensors), wholly: one job that persists and finds errors."""
+    """Run the CNN over `given` (digest + path | content | tensors), wholly: one job that persists and finds errors.
+
+    attempt: runs that job, perhaps more than once; each time only what is not persisted yet is computed.
+    """
     began = time.perf_counter()
     _rows_per_batch(given, _TENSOR_BATCH if task.start else 4 * task.batch_size)
     with counting(total, progress) as folder, tempfile.TemporaryDirectory(prefix="vista_nb-usage-") as usage:
+        task = replace(task, slots=str(Path(usage) / "slots"))
         work = partial(watched, usage, partial(counted, folder, partial(infer_batches, task)))
         frame = given.mapInArrow(work, output_ddl(task)).persist(storage_level(persistence))
         try:
-            reasons = _errors(frame)
+            reasons = attempt(partial(_errors, frame))
         except BaseException:
             frame.unpersist()
             raise
         return PassResult(frame, reasons, total, time.perf_counter() - began, told(usage))
 
 
-def pool_pass(raw: DataFrame, task: PoolTask, persistence: Persistence) -> DataFrame:
+def pool_pass(
+    raw: DataFrame, task: PoolTask, persistence: Persistence, attempt: Attempt = lambda action: action()
+) -> DataFrame:
     """g_l pulled up: (digest, vector) of one raw layer, persisted by its own job."""
     _rows_per_batch(raw, _TENSOR_BATCH)
     pooled = raw.select("digest", "tensors").mapInArrow(partial(pool_batches, task), pool_ddl())
     frame = pooled.where("error is null").selectExpr("digest", "f0 as vector").persist(storage_level(persistence))
-    frame.count()
+    attempt(frame.count)
     return frame
 
 

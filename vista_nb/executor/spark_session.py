@@ -18,24 +18,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vista_nb.catalog.bind_cluster import cluster_of
 from vista_nb.catalog.workload import Workload
 from vista_nb.errors import VistaEnvironmentError
+from vista_nb.executor.cluster_settings import await_executors, cluster_settings, worker_python
 from vista_nb.executor.environment import environment
 from vista_nb.executor.java import java_home
+from vista_nb.executor.java_archive import ClassArchive, class_archive
 from vista_nb.executor.probe_machine import machine
+from vista_nb.executor.shipping import on_cluster
 from vista_nb.plan.candidate import Plan
 from vista_nb.units import MIB
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["active_jobs", "cancel_group", "heap_bytes", "run_session", "settings", "start", "stop"]
+__all__ = ["active_jobs", "cancel_group", "heap_bytes", "place", "run_session", "settings", "start", "stop"]
 
 _LEAST_HEAP = 512 * MIB
 _JVM_RESERVED = 300 * MIB  # Spark's own constant: spark.memory.fraction is of the heap without it
 _ARROW_BATCH = 32 * MIB
 _RETRIES = 2  # a worker that was killed is tried again; local[k] alone would not
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _logs: dict[int, Path] = {}
+_archives: dict[int, ClassArchive | None] = {}
 
 
 def start(
@@ -45,19 +51,51 @@ def start(
 
     Raises VistaEnvironmentError VST40x: no Java, or the JVM did not come up (with its last words).
     """
-    home = java_home(cache or _cache_root())
-    from pyspark import SparkConf, SparkContext
+    cache = cache or _cache_root()
+    home = java_home(cache)
+    archive = class_archive(home, cache)
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
     conf = SparkConf(loadDefaults=False).setAppName(app_name)
     for name, value in settings(plan, workload, heap_cap).items():
         conf.set(name, value)
+    if archive is not None:
+        conf.set(_JAVA_OPTIONS, f"{archive.options} {conf.get(_JAVA_OPTIONS, '')}".strip())
     log = Path(tempfile.mkstemp(prefix="vista_nb-spark-", suffix=".log")[1])
-    with environment(_variables(home)):
-        context = SparkContext(conf=conf, gateway=_gateway(conf, log))
+    with environment(_variables(home, workload)):
+        context = _context(conf, log)
     session = SparkSession(context)
     _logs[id(context)] = log
+    _archives[id(context)] = archive
+    if on_cluster(session):
+        _await(session, plan)
     return session
+
+
+def _context(conf: Any, log: Path) -> Any:
+    from pyspark import SparkContext
+
+    gateway = _gateway(conf, log)
+    try:
+        return SparkContext(conf=conf, gateway=gateway)
+    except Exception as error:  # py4j: the master refused, or a setting is wrong
+        _end(gateway.proc)
+        SparkContext._gateway = SparkContext._jvm = None
+        first = next((line for line in str(error).splitlines() if "Exception" in line), str(error))
+        hint = "is the master up and reachable? `resources: {master: ..., spark: {...}}` are what it was asked with"
+        raise VistaEnvironmentError(
+            "VST409", f"Spark did not start on {conf.get('spark.master')}: {first[:300]}", hint
+        ) from error
+
+
+def _await(session: SparkSession, plan: Plan) -> None:
+    """A cluster that gives no executor is said at once, and leaves no session behind."""
+    try:
+        await_executors(session, plan.physical.nodes)
+    except BaseException:
+        stop(session)
+        raise
 
 
 def settings(plan: Plan, workload: Workload, heap_cap: int | None = None) -> dict[str, str]:
@@ -89,23 +127,26 @@ def settings(plan: Plan, workload: Workload, heap_cap: int | None = None) -> dic
 def _placement(plan: Plan, workload: Workload, heap: int) -> dict[str, str]:
     """Where it runs: all in this machine's one JVM, or executors with the plan's regions as their memory."""
     resources = workload.spec.resources
+    master = cluster_of(resources)
+    if master is not None and not master.is_local:
+        return cluster_settings(plan, workload, master, heap)
     cores = resources.cores or machine().cores
-    if resources.master is None or resources.master.startswith("local"):
-        return {
-            "spark.master": resources.master or f"local[{max(cores, plan.physical.cpu)},{_RETRIES}]",
-            "spark.driver.memory": f"{heap // MIB}m",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-        }
-    driver = plan.driver_node.driver if plan.driver_node else plan.memory.driver
     return {
-        "spark.master": resources.master,
-        "spark.driver.memory": f"{max(_LEAST_HEAP, driver // 2) // MIB}m",
-        "spark.executor.memory": f"{heap // MIB}m",
-        "spark.executor.memoryOverhead": f"{max(384 * MIB, plan.memory.dl_execution) // MIB}m",
-        "spark.executor.cores": str(cores),
-        "spark.executor.instances": str(plan.physical.nodes),
+        "spark.master": resources.master or f"local[{max(cores, plan.physical.cpu)},{_RETRIES}]",
+        "spark.driver.memory": f"{heap // MIB}m",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
     }
+
+
+def place(plan: Plan, workload: Workload) -> dict[str, str]:
+    """What a session cannot change later: its master, and on a cluster the executors it asks for."""
+    chosen = _placement(plan, workload, heap_bytes(plan)) | dict(workload.spec.resources.spark)
+    names = ["spark.master"]
+    if "spark.executor.instances" in chosen:  # a cluster; on a local master the heap is judged by `jvm`
+        names += ["spark.task.cpus", "spark.driver.memory"]
+        names += [f"spark.executor.{name}" for name in ("cores", "instances", "memoryOverhead")]
+    return {name: chosen[name] for name in names}
 
 
 def run_session(session: SparkSession, plan: Plan, workload: Workload) -> SparkSession:
@@ -141,8 +182,9 @@ def stop(session: SparkSession) -> None:
         SparkContext._active_spark_context = None
         SparkSession._instantiatedSession = None
     process = getattr(gateway, "proc", None)
+    archive = _archives.pop(id(context), None)
     if process is not None:
-        _end(process)
+        _end(process, archive)
     SparkContext._gateway = None
     SparkContext._jvm = None
     log = _logs.pop(id(context), None)
@@ -180,25 +222,31 @@ def _gateway(conf: Any, log: Path) -> Any:
         raise VistaEnvironmentError("VST404", f"Spark's JVM did not start; it said: {said}", hint) from error
 
 
-def _variables(home: Path) -> dict[str, str]:
+def _variables(home: Path, workload: Workload) -> dict[str, str]:
     """What Spark's scripts and the driver read while they start."""
-    wanted = {"JAVA_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    resources, python = workload.spec.resources, sys.executable
+    master = cluster_of(resources)
+    if master is not None and not master.is_local:
+        python = worker_python(dict(resources.spark), python)
+    wanted = {"JAVA_HOME": str(home), "PYSPARK_PYTHON": python, "PYSPARK_DRIVER_PYTHON": sys.executable}
     root = str(Path(__file__).resolve().parents[2])
     if root not in site.getsitepackages():  # a checkout: workers must find this very package
         wanted["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return wanted
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The JVM ends when its stdin closes; one that hangs is ended by its id."""
+def _end(process: subprocess.Popen[bytes], archive: ClassArchive | None = None) -> None:
+    """The JVM ends when its stdin closes; one that hangs is ended by its id. Writing an archive takes some seconds."""
     if process.stdin is not None:
         with suppress(OSError):
             process.stdin.close()
     try:
-        process.wait(10)
+        process.wait(10 if archive is None or archive.part is None else 40)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(10)
+    if archive is not None:
+        archive.keep(process.returncode)
 
 
 def _cache_root() -> Path:

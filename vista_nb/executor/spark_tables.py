@@ -6,20 +6,21 @@ Reads driver-side Rows and ImageTables, returns DataFrames. May touch: the Spark
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from vista_nb.executor.inputs import ImageTables
+from vista_nb.executor.photo_tables import photo_frame
 from vista_nb.executor.records import Rows
+from vista_nb.executor.shipping import on_cluster
 from vista_nb.plan.physical import JoinOperator, PhysicalPlan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["all_images", "digest_frame", "needed_images", "split_rows", "training_frame"]
+__all__ = ["all_images", "digest_frame", "needed_images", "split_rows", "stored_frame", "training_frame"]
 
 
 def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physical: PhysicalPlan) -> DataFrame:
@@ -30,15 +31,17 @@ def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physic
     links = session.createDataFrame(images.links)
     joined = hinted_join(links, records, "key", physical.join)
     needed = joined.groupBy("digest").agg(sql.min("wave").alias("wave"))
-    return hinted_join(session.createDataFrame(_absolute(images.images)).drop("size"), needed, "digest", physical.join)
+    wanted = {digest for view in rows.digests for digest in view}
+    return hinted_join(photo_frame(session, images.images, wanted), needed, "digest", physical.join)
 
 
 def all_images(session: SparkSession, waves: Mapping[str, float], images: ImageTables) -> DataFrame:
     """(digest, path | content, wave): every photo of T_img, for plans that join after the CNN."""
-    table = _absolute(images.images).drop_columns("size")
-    digests = table.column("digest").to_pylist()
-    known = pa.array([waves.get(digest) for digest in digests], pa.float64())
-    return session.createDataFrame(table.append_column("wave", known)).where("wave is not null")
+    from pyspark.sql import functions as sql
+
+    known = pa.table({"digest": pa.array(list(waves), pa.string()), "wave": pa.array(waves.values(), pa.float64())})
+    photos = photo_frame(session, images.images, waves.keys())
+    return photos.join(sql.broadcast(session.createDataFrame(known)), "digest")
 
 
 def hinted_join(large: DataFrame, small: DataFrame, on: str, operator: JoinOperator) -> DataFrame:
@@ -62,6 +65,15 @@ def split_rows(frame: DataFrame, physical: PhysicalPlan, slots: int) -> DataFram
     """
     count = physical.num_partitions if physical.cpu * physical.nodes >= slots else physical.cpu * physical.nodes
     return frame.repartition(count)
+
+
+def stored_frame(session: SparkSession, files: Sequence[str]) -> DataFrame:
+    """The store's (digest, vector) rows; on a cluster the driver reads them, as its disk is nobody else's."""
+    if not on_cluster(session):
+        return session.read.parquet(*files)
+    from pyarrow import parquet
+
+    return session.createDataFrame(pa.concat_tables([parquet.read_table(file) for file in files]))
 
 
 def training_frame(
@@ -103,11 +115,3 @@ def _records(rows: Rows) -> pa.Table:
         "x": pa.ListArray.from_arrays(offsets, pa.array(rows.x.ravel(), pa.float32())),
     }
     return pa.table(columns | {f"d{n}": pa.array(view, pa.string()) for n, view in enumerate(rows.digests)})
-
-
-def _absolute(images: pa.Table) -> pa.Table:
-    """Paths as the workers need them: their working folder is the JVM's, which the notebook may have left."""
-    if "path" not in images.column_names:
-        return images
-    paths = [str(Path(path).absolute()) for path in images.column("path").to_pylist()]
-    return images.set_column(images.column_names.index("path"), "path", pa.array(paths, pa.string()))

@@ -165,11 +165,12 @@ class _Walker:
     def _load(self, step: Load) -> int:
         found = self.backend.load(step)
         for event in found:
-            self.recorder.reused.add(event.layer)
+            if not event.raw:
+                self.recorder.reused.add(event.layer)
             self.emit(
                 LayerReused(
                     step.number, 1, self.clock, event.layer, event.run, event.rows, event.size, event.age_seconds,
-                    event.saved_seconds,
+                    event.saved_seconds, event.raw,
                 )
             )  # fmt: skip
         return max((event.rows for event in found), default=0)

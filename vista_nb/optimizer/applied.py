@@ -121,7 +121,7 @@ def _seconds(option: Option, needs: Needs, storage: int, facts: Facts, session: 
     system = replace(facts.snapshot.system, cores=session.cores, nodes=session.executors)
     there = replace(facts, snapshot=replace(facts.snapshot, system=system))
     spill = max(0, needs.live - storage * option.physical.nodes)
-    return round(max(0.0, predict(option, spill, there).seconds - facts.rates.session_seconds), 3)
+    return round(max(0.0, sum(predict(option, spill, there).by_step)), 3)
 
 
 def _workers(plan: Plan, cpu: int, nodes: int, session: SparkFacts, worker: int) -> tuple[Setting, ...]:

@@ -27,7 +27,6 @@ __all__ = [
     "CPU_MAX",
     "EVERYTHING",
     "P_MAX",
-    "RUNNABLE",
     "Option",
     "Outline",
     "PhysicalSpace",
@@ -48,21 +47,17 @@ Shape = tuple[Materialization, Inference, PoolingPlace]
 
 @dataclass(frozen=True)
 class Space:
-    """The logical plans to weigh. from_cuts: whether a plan may start from a stored raw layer.
+    """The logical plans to weigh, each from images and from every stored raw layer that lies low enough.
 
     stopovers: whether a staged plan may pass through untrained layers.
     """
 
     shapes: tuple[Shape, ...]
-    from_cuts: bool = False
     stopovers: bool = False
 
 
-EVERYTHING = Space(tuple(product(Materialization, Inference, PoolingPlace)), from_cuts=True, stopovers=True)
-"""All twelve shapes, from images and from every stored raw layer: what a what-if plans over."""
-
-RUNNABLE = replace(EVERYTHING, from_cuts=False)
-"""Plans that the executor of this version runs: all but those from stored raw layers. The session plans over these."""
+EVERYTHING = Space(tuple(product(Materialization, Inference, PoolingPlace)), stopovers=True)
+"""All twelve shapes; the executor runs each."""
 
 CPU_MAX = 8  # workers per node beyond which the paper saw no gain
 P_MAX = 100_000_000  # bytes of one partition, at most
@@ -126,7 +121,9 @@ def logical_shapes(snapshot: Snapshot, space: Space = EVERYTHING) -> tuple[Shape
 def allowed_sites(snapshot: Snapshot) -> tuple[TrainingSite, ...]:
     """Where M can be trained with the same result."""
     workload = snapshot.workload
-    return tuple(TrainingSite(site) for site in training_sites(workload.call, workload.estimator))
+    sites = tuple(TrainingSite(site) for site in training_sites(workload.call, workload.estimator))
+    forced = workload.spec.plan.training
+    return tuple(site for site in sites if site.value == forced) or sites
 
 
 def partitions(s_single: int, cpu: int, nodes: int) -> int:
@@ -142,7 +139,7 @@ def outlines(facts: Facts, space: Space = EVERYTHING) -> tuple[Outline, ...]:
     found = []
     for shape in logical_shapes(snapshot, space):
         staged = space.stopovers and shape[0] is Materialization.STAGED
-        for reuse in starts(snapshot, facts.reuse, from_cuts=space.from_cuts):
+        for reuse in starts(snapshot, facts.reuse):
             for stops in stopovers(facts, reuse) if staged else ((),):
                 logical = logical_plan(*shape, names, reuse, baseline=baseline, stops=stops)
                 sizes = plan_sizes(snapshot, *shape, count_encoded_images=True, via=logical.via)

@@ -16,7 +16,8 @@ from vista_nb.spec.model import Pooling
 __all__ = ["changes_that_fit"]
 
 _FORCED = (
-    "batch_size", "cpu", "join", "num_partitions", "persistence", "pooling", "materialization", "inference",
+    "materialize", "batch_size", "cpu", "join", "num_partitions", "persistence", "training", "pooling",
+    "materialization", "inference",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 Reads an option, its admission and the rates; returns predicted seconds by step and by component. May touch:
 nothing. Paper: sections 4.2 and 5 argue with the same terms (redundant FLOPs, joins, spills); DESIGN.md section 7
 adds start-up, decoding, the wire to Python workers, and training. `fraction` prices a sample of the rows (a wave).
-Every term falls or stays with more cores and nodes, but for what is sent along a tree over the nodes (`_hops`), and
+Every term falls or stays with more cores and nodes, but for what is sent along a tree over the nodes (`hops`), and
 no forced value outside the space is priced below the space's own (docs/adr/0009).
 """
 
@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from math import ceil
 
 from vista_nb.optimizer.candidates import BATCHES, CPU_MAX, Option
-from vista_nb.optimizer.facts import Facts, given
+from vista_nb.optimizer.facts import Facts
+from vista_nb.optimizer.starting import (
+    engine_seconds,
+    first_jobs_seconds,
+    hops,
+    mllib_start_seconds,
+    pass_start_seconds,
+    tensorflow_threads,
+)
 from vista_nb.optimizer.tensors import cuts_beside, received_bytes, sent_bytes
 from vista_nb.optimizer.training import training_seconds
 from vista_nb.plan.logical import (
@@ -39,7 +47,6 @@ __all__ = [
     "Cost",
     "Work",
     "flops",
-    "hops",
     "predict",
     "shuffled_bytes",
     "spill_seconds",
@@ -67,22 +74,29 @@ _LINK_BYTES = 16  # key and digest of a photo
 
 @dataclass(frozen=True)
 class Cost:
-    """by_step: seconds of each step of the logical plan, in order. components: the same seconds by kind."""
+    """engines: seconds before the first step. by_step: of each step of the logical plan, in order. components: all of
+    these seconds by kind.
+    """
 
+    engines: float
     by_step: tuple[float, ...]
     components: dict[str, float]
 
     @property
     def seconds(self) -> float:
-        return sum(self.by_step)
+        return self.engines + sum(self.by_step)
+
+    def until(self, steps: int) -> float:
+        """Seconds from the cell's start to the end of so many steps."""
+        return self.engines + sum(self.by_step[:steps])
 
 
 @dataclass(frozen=True)
 class Work:
     """What every step of one option shares. speed: cores' worth of inference; cores: all of the used nodes.
 
-    batch: that calls are counted by. first_*: numbers of steps; the first layer's training bears the spill. beside:
-    see `tensors.cuts_beside`.
+    batch: that calls are counted by. photos: some go through the CNN. first_*: numbers of steps; the first layer's
+    training bears the spill. beside: see `tensors.cuts_beside`.
     """
 
     option: Option
@@ -92,7 +106,8 @@ class Work:
     batch: int
     speed: float
     cores: int
-    first_infer: int
+    photos: bool
+    first_join: int
     first_train: int
     first_layer: int
     spill: int
@@ -105,7 +120,8 @@ Parts = list[tuple[str, float]]
 def predict(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> Cost:
     """Seconds of every step; rows and images scaled by `fraction`, start-up not."""
     work = work_of(option, spill, facts, fraction)
-    components = dict.fromkeys(COMPONENTS, 0.0)
+    engines = engine_seconds(facts)
+    components = dict.fromkeys(COMPONENTS, 0.0) | {"start": engines}
     by_step = []
     for step in option.logical.steps:
         total = 0.0
@@ -113,7 +129,7 @@ def predict(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> 
             components[name] += seconds
             total += seconds
         by_step.append(total)
-    return Cost(tuple(by_step), components)
+    return Cost(engines, tuple(by_step), components)
 
 
 def flops(option: Option, facts: Facts) -> int:
@@ -143,15 +159,18 @@ def work_of(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> 
     """What pricing a step of this option needs. Workers beyond cores and cpu_max add nothing."""
     physical, steps = option.physical, option.logical.steps
     workers = physical.nodes * min(physical.cpu, facts.snapshot.system.cores, CPU_MAX)
+    cores = physical.nodes * facts.snapshot.system.cores
+    threads = tensorflow_threads(physical, facts)
     return Work(
         option=option,
         facts=facts,
         fraction=fraction,
         workers=workers,
         batch=_paying_batch(physical.batch_size),
-        speed=workers * physical.threads_per_task**facts.rates.thread_exponent,
-        cores=physical.nodes * facts.snapshot.system.cores,
-        first_infer=next((s.number for s in steps if isinstance(s, Infer)), 0),
+        speed=min(workers * threads**facts.rates.thread_exponent, cores),
+        cores=cores,
+        photos=any(isinstance(s, Infer) and s.images for s in steps),
+        first_join=next((s.number for s in steps if isinstance(s, Join)), 0),
         first_train=next((s.number for s in steps if isinstance(s, Train | TrainBaselines)), 0),
         first_layer=next((s.number for s in steps if isinstance(s, Train)), 0),
         spill=spill,
@@ -171,16 +190,17 @@ def _step_seconds(step: Step, work: Work) -> Parts:
         case Pool():
             rates = work.facts.rates
             size = _bytes(work, work.facts.raw[step.layer])
-            return [("pool", rates.job_seconds + size / (rates.pool * work.cores))]
+            # two jobs: the vectors are made and kept, then counted
+            return [("pool", 2 * rates.job_seconds + size / (rates.pool * work.cores))]
         case Save() | Load():
             return _store(step, work)
         case Join():
-            return _join(work)
+            return _join(step, work)
         case ScanStructured():
-            return [("start", work.facts.rates.session_seconds), ("scan", _scan_table(work))]
+            return [("scan", _scan_table(work))]
         case ScanImages():
-            rates, images = work.facts.rates, work.facts.snapshot.images * work.fraction
-            return [("scan", rates.job_seconds + images * rates.file_seconds / work.cores)]
+            # names and sizes: the files themselves are opened by the workers
+            return [("scan", _LINK_BYTES * work.facts.snapshot.images * work.fraction / work.facts.rates.disk_read)]
     return []
 
 
@@ -189,8 +209,8 @@ def _bytes(work: Work, values_per_record: int) -> float:
 
 
 def _scan_table(work: Work) -> float:
-    rates = work.facts.rates
-    return rates.job_seconds + work.option.sizes.t_str * work.fraction / (rates.disk_read * work.option.physical.nodes)
+    """The kernel reads it, before any job of Spark's."""
+    return work.option.sizes.t_str * work.fraction / (work.facts.rates.disk_read * work.option.physical.nodes)
 
 
 def _infer(step: Infer, work: Work) -> Parts:
@@ -202,7 +222,7 @@ def _infer(step: Infer, work: Work) -> Parts:
     calls = ceil(images / work.batch) * rates.call_seconds / work.workers
     received, sent = received_bytes(step, facts), sent_bytes(step, work.beside, facts)
     parts = [
-        ("start", _start_seconds(step, work)),
+        ("start", pass_start_seconds(step, work.option, work.facts)),
         ("cnn", images * max(per_image, 0.0) * rates.cnn_factor / work.speed + calls),
         ("wire", rates.job_seconds + images * (received + sent) / (rates.wire * work.workers)),
     ]
@@ -220,25 +240,6 @@ def _paying_batch(batch_size: int) -> int:
     return max(batch for batch in BATCHES if batch <= batch_size)
 
 
-def hops(nodes: int) -> int:
-    """Depth of the tree along which something reaches all nodes."""
-    return (nodes - 1).bit_length()
-
-
-def _start_seconds(step: Infer, work: Work) -> float:
-    """The first pass brings the CNN to the nodes and starts the workers; each later one only loads another cut."""
-    if step.images == 0:
-        return 0.0
-    facts, rates, physical = work.facts, work.facts.rates, work.option.physical
-    crowd = 1 + rates.start_contention * (physical.cpu - 1)
-    if step.number != work.first_infer:
-        return rates.artifact_seconds * crowd
-    cnn = facts.snapshot.workload.cnn
-    serialized = given(facts.snapshot.statistics.cnn_serialized, cnn.serialized)
-    shipped = hops(physical.nodes) * serialized / rates.broadcast
-    return cnn.start_seconds * rates.start_factor * crowd + shipped
-
-
 def _span_flops(step: Infer, facts: Facts) -> int:
     below = facts.layers[step.start].flops if step.start is not None else 0
     return max(facts.layers[name].flops for name in step.layers) - below
@@ -246,29 +247,43 @@ def _span_flops(step: Infer, facts: Facts) -> int:
 
 def _store(step: Save | Load, work: Work) -> Parts:
     facts, rates = work.facts, work.facts.rates
-    raw = isinstance(step, Load) and step.raw
-    images = facts.reuse.loaded_images if isinstance(step, Load) and not raw else facts.reuse.images
-    lengths = facts.raw if raw else facts.pooled
+    if step.raw:
+        images = step.images * (_cut_readers(work.option.logical) if isinstance(step, Load) else 1)
+    else:
+        images = facts.reuse.loaded_images if isinstance(step, Load) else facts.reuse.images
+    lengths = facts.raw if step.raw else facts.pooled
     values = sum(lengths[name] for name in step.layers) / facts.snapshot.statistics.views
     rate = rates.disk_read if isinstance(step, Load) else rates.disk_write
     size = 4.0 * values * images * work.fraction
-    return [("store", rates.job_seconds + size / (rate * work.option.physical.nodes))]
+    parts = len(step.layers) * rates.part_seconds
+    return [("store", parts + size / (rate * work.option.physical.nodes))]
 
 
-def _join(work: Work) -> Parts:
-    """Broadcast: T_str to the driver and along a tree to the nodes; shuffle moves both sides once.
+def _cut_readers(logical: LogicalPlan) -> int:
+    """A stored cut is read from disk by each pass that starts from it: it takes no Storage Memory."""
+    passes = sum(1 for step in logical.steps if isinstance(step, Infer) and step.start == logical.cut)
+    return passes + sum(1 for step in logical.steps if isinstance(step, Pool) and step.layer == logical.cut)
+
+
+def _join(step: Join, work: Work) -> Parts:
+    """Broadcast: T_str to the driver and along a tree to the nodes; shuffle moves both sides once. Where no photo goes
+    through the CNN the kernel links the rows, and Spark has nothing to join.
 
     A broadcast leaves the other side where it is, but all of it passes through the join: before inference links to
     photos, after it the tables made of them.
     """
     rates, physical, sizes = work.facts.rates, work.option.physical, work.option.sizes
+    jobs = rates.join_seconds if work.photos else 0.0
+    cold = first_jobs_seconds(work.facts) if work.photos and step.number == work.first_join else 0.0
     if physical.join is JoinOperator.BROADCAST:
         after = work.option.logical.inference is Inference.AFTER_JOIN
         passed = _LINK_BYTES * work.facts.snapshot.images if after else sizes.s_single
         sent = (2 + hops(physical.nodes)) * sizes.t_str / rates.broadcast
-        return [("join", rates.job_seconds + sent + passed * work.fraction / (rates.pool * work.cores))]
+        seconds = jobs + sent + passed * work.fraction / (rates.pool * work.cores)
+        return [("start", cold), ("join", seconds)]
     moved = shuffled_bytes(work.option) * work.fraction
-    return [("join", 2 * rates.job_seconds + moved / (rates.shuffle * physical.nodes))]
+    shuffled = rates.job_seconds + moved / (rates.shuffle * physical.nodes)
+    return [("start", cold), ("join", jobs + shuffled)]
 
 
 def shuffled_bytes(option: Option) -> int:
@@ -278,14 +293,14 @@ def shuffled_bytes(option: Option) -> int:
 
 
 def _train(number: int, width: int, work: Work) -> Parts:
-    facts, rates, physical = work.facts, work.facts.rates, work.option.physical
+    facts, physical = work.facts, work.option.physical
     workload = facts.snapshot.workload
     seconds = training_seconds(
         facts, workload.estimator.family, width, work.fraction, physical.training, physical.nodes
     )
     if number != work.first_train:
         return [("train", seconds)]
-    cold = rates.mllib_first if physical.training is TrainingSite.CLUSTER else 0.0
+    cold = mllib_start_seconds(facts) if physical.training is TrainingSite.CLUSTER else 0.0
     return [("start", cold), ("train", seconds)]
 
 
@@ -295,5 +310,8 @@ def _baselines(step: TrainBaselines, work: Work) -> Parts:
     if d_s == 0:
         return _train(step.number, 0, work)
     physical = work.option.physical
-    tree = training_seconds(work.facts, "tree", d_s, work.fraction, physical.training, physical.nodes)
+    # scikit-learn's, on the driver whatever the plan's site: T_str alone is small
+    tree = work.facts.rates.forest_seconds + training_seconds(
+        work.facts, "tree", d_s, work.fraction, TrainingSite.DRIVER, physical.nodes
+    )
     return [*_train(step.number, d_s, work), ("train", tree)]

@@ -36,7 +36,7 @@ def candidate(priced: Priced, facts: Facts, ends: Ends, why: str | None) -> Cand
         feasible=admission.feasible,
         peak_bytes=peak.total,
         seconds=priced.seconds,
-        first_result_seconds=round(sum(priced.cost.by_step[: first + 1]), 3),
+        first_result_seconds=round(priced.cost.until(first + 1), 3),
         flops=flops(option, facts),
         why=why,
         seconds_low=round(predict(option, admission.spill, ends.fast).seconds, 3),

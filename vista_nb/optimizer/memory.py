@@ -19,7 +19,7 @@ from vista_nb.catalog.statistics import SystemFacts
 from vista_nb.optimizer.candidates import P_MAX, Option
 from vista_nb.optimizer.facts import Facts, given
 from vista_nb.optimizer.tensors import cuts_beside, raw_bytes
-from vista_nb.plan.logical import LogicalPlan
+from vista_nb.plan.logical import LogicalPlan, Save
 from vista_nb.plan.memory import MemoryRegions
 from vista_nb.plan.physical import JoinOperator, Persistence, PhysicalPlan, TrainingSite
 from vista_nb.units import GB, MB, format_bytes
@@ -48,7 +48,7 @@ B_MAX = 100 * MB  # largest table worth broadcasting
 REFERENCE = 32 * GB  # the paper's machine, where os_rsv is 3 GB and core 2.4 GB
 OS_FLOOR = 200 * MB  # the JVM's memory outside its heap, Spark's Python daemon
 CORE_FLOOR = 480 * MB  # Spark refuses a heap under 471 859 200 bytes
-DRIVER_BASE = 360 * MB  # kernel with its libraries: 427 MB seen on one run (clothing), less 67 MB of collected rows
+DRIVER_BASE = 360 * MB  # 288 MB: an IPython kernel with every library of a run imported and a fit done; then its panel
 TF_IMPORTED = 650 * MB  # one worker before it loads a CNN, where its memory was measured at one batch size only
 BATCH_OF_ROSTER = 32  # the batch at which the roster's resident memory was measured
 LEAST_BATCH = 8  # the least at which the roster's resident memory was measured
@@ -179,7 +179,15 @@ def _cut_bytes(facts: Facts, logical: LogicalPlan) -> int:
     """The most that two neighbouring raw cuts take, while the next pass reads one and writes the other."""
     rows = facts.snapshot.statistics.rows
     cuts = [layer_table(rows, facts.raw[name], 0) for name in cuts_beside(logical)]
-    return max((low + high for low, high in pairwise([*cuts, 0])), default=0)
+    return max((low + high for low, high in pairwise([*cuts, 0])), default=0) + _made_cut_bytes(facts, logical)
+
+
+def _made_cut_bytes(facts: Facts, logical: LogicalPlan) -> int:
+    """The raw tensors that are made for the store lie in Storage Memory until their last reader; loaded ones do not."""
+    made = sum(step.images for step in logical.steps if isinstance(step, Save) and step.raw)
+    if logical.cut is None or not made:
+        return 0
+    return -(-layer_table(facts.snapshot.statistics.rows, facts.raw[logical.cut], 0) * made // facts.snapshot.images)
 
 
 def admit(option: Option, facts: Facts, needs: Needs | None = None) -> Admission:

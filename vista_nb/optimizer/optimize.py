@@ -25,15 +25,14 @@ from vista_nb.optimizer.ranking import Priced, order, why_it_lost
 from vista_nb.optimizer.rates import DEFAULT, Rates
 from vista_nb.optimizer.reuse import find_reuse
 from vista_nb.optimizer.search import fits, search
+from vista_nb.optimizer.starting import warm_note
 from vista_nb.optimizer.waves import choose_waves, first_result_seconds
 from vista_nb.plan.candidate import Candidate, Plan
 from vista_nb.plan.logical import Infer
 from vista_nb.plan.titles import step_title
-from vista_nb.units import format_bytes, format_seconds
+from vista_nb.units import format_bytes
 
-__all__ = ["STAGES", "Planning", "not_run_yet", "optimize"]
-
-_WORTH_SAYING = 0.05  # of the seconds; less is within any spread
+__all__ = ["STAGES", "Planning", "optimize"]
 
 
 @dataclass(frozen=True)
@@ -69,20 +68,6 @@ def optimize(
         state = stage(state)
     assert state.plan is not None
     return state.plan
-
-
-def not_run_yet(snapshot: Snapshot, plan: Plan, calibration: Calibration | None = None) -> tuple[str, ...]:
-    """A note where a plan that this version cannot run would be faster than the one it was told to choose from."""
-    forced = snapshot.workload.spec.plan
-    if plan.chosen is None or plan.chosen.seconds is None or plan.profile == "sigmod2020":
-        return ()
-    if forced.materialization or forced.inference or forced.pooling:
-        return ()
-    best = optimize(snapshot, calibration=calibration).chosen
-    if best is None or best.seconds is None or best.seconds > (1 - _WORTH_SAYING) * plan.chosen.seconds:
-        return ()
-    start = f" from the stored {best.logical.start_layer}" if best.logical.start_layer else ""
-    return (f"{best.logical.name}{start} would take {format_seconds(best.seconds)}, but this version does not run it",)
 
 
 def enumerate_logical_plans(state: Planning) -> Planning:
@@ -143,8 +128,9 @@ def assemble(state: Planning) -> Planning:
         images=facts.snapshot.images,
         nodes=facts.snapshot.system.nodes,
         driver_node=best.admission.driver_node,
-        notes=(*workload.notes, *_notes(best)),
+        notes=(*workload.notes, *_notes(best, facts)),
         looked_at=state.looked_at,
+        start_seconds=round(best.cost.engines, 3),
     )
     return replace(state, plan=plan)
 
@@ -178,8 +164,9 @@ def _chosen(state: Planning, best: Priced, ends: Ends) -> Candidate:
     )
 
 
-def _notes(best: Priced) -> tuple[str, ...]:
-    notes = []
+def _notes(best: Priced, facts: Facts) -> tuple[str, ...]:
+    warm = warm_note(best.option.logical, facts)
+    notes = [warm] if warm else []
     if not any(isinstance(step, Infer) for step in best.option.logical.steps):
         notes.append("every layer is in the store: no CNN runs")
     if best.admission.spill:

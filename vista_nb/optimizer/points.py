@@ -25,6 +25,7 @@ from vista_nb.optimizer.memory import (
     reserved,
     user_bytes,
 )
+from vista_nb.optimizer.starting import engine_seconds
 from vista_nb.plan.logical import Infer, Join, Step, Train, TrainBaselines
 from vista_nb.plan.physical import JoinOperator, Persistence, TrainingSite
 
@@ -142,7 +143,7 @@ def _prices(outline: Outline, facts: Facts, space: PhysicalSpace, nodes: int) ->
     calls = {b: _total(passes, work(batch=b)) - first for b in space.batches}
     workers = {c: work(cpu=c) for c in space.cpus}
     return _Prices(
-        fixed=_total(others, base),
+        fixed=engine_seconds(facts) + _total(others, base),
         join={j: _total(joins, work(join=j)) for j in space.joins},
         train={s: _total(trained, work(site=s)) for s in space.sites},
         # calls are shared by the workers, whatever else changes with their number

@@ -11,7 +11,10 @@ from dataclasses import dataclass, fields, replace
 
 __all__ = ["DEFAULT", "Rates"]
 
-_PER_SECOND = frozenset({"wire", "shuffle", "broadcast", "disk_write", "disk_read", "serialize", "pool", "collect"})
+_PER_SECOND = frozenset(
+    {"wire", "shuffle", "broadcast", "disk_write", "disk_read", "serialize", "pool", "collect"}
+    | {"artifact_load", "make_write"}
+)
 _NO_SPREAD = frozenset({"thread_exponent", "start_contention", "serialized_percent", "family_weight", "spread"})
 _UNCALIBRATED = 0.25  # relative: what a rate of another machine may be off, where nothing better is known
 
@@ -20,28 +23,44 @@ _UNCALIBRATED = 0.25  # relative: what a rate of another machine may be off, whe
 class Rates:
     """Seconds are wall clock of one core; rates are bytes per second, per core or per node as said.
 
-    session_seconds: JVM and Spark ready. job_seconds: one Spark job beyond its tasks. file_seconds: opening one
-    photo. decode_seconds + decode_pixel_seconds x pixels: JPEG to input tensor. cnn_factor: seconds per image of this
-    machine against the roster's. thread_exponent: a worker of t TensorFlow threads is as fast as t **
-    thread_exponent of one. call_seconds: one call of the CNN beyond its images. artifact_seconds: loading a further
-    cut into a running worker. start_factor: start-up of workers against the roster's. start_contention: how much
-    each further worker of a node slows their start. wire: Arrow between JVM and Python, per core. shuffle, broadcast,
-    disk: per node. serialize, pool: per core. serialized_percent: bytes left of a serialized table. mllib_first: the
-    JVM's path still cold; mllib_pass: one pass over the data beyond its values; mllib_value, sklearn_value: core
-    seconds per (row, column, pass); sklearn_linear_value: of its linear models. sklearn_fit: one fit beyond its values.
-    collect: features to the kernel, per node.
+    Start. session_seconds: JVM and Spark ready. first_jobs: what a new JVM's first jobs take more. start_factor:
+    start-up of workers against the roster's. start_contention: how much each further worker of a node slows it.
+    make_process: a process with TensorFlow and the model; make_seconds, make_write (bytes of weights per second): one
+    artifact made by it. artifact_seconds, artifact_load (bytes per second): loading a further cut into a running
+    worker. mllib_first: the JVM's path still cold.
+    Jobs. job_seconds: one Spark job beyond its tasks. join_seconds: the join's, with both sides brought to Spark.
+    part_seconds: one layer to or from the store, beyond its bytes. file_seconds: opening one photo. decode_seconds +
+    decode_pixel_seconds x pixels: JPEG to input tensor.
+    CNN. cnn_factor: seconds per image of this machine against the roster's. thread_exponent: a worker of t TensorFlow
+    threads is as fast as t ** thread_exponent of one. call_seconds: one call of the CNN beyond its images.
+    Bytes. wire: Arrow between JVM and Python, per core. shuffle, broadcast, disk: per node. serialize, pool: per core.
+    collect: features to the kernel, per node. serialized_percent: bytes left of a serialized table.
+    Training. mllib_fit: one fit beyond its passes; mllib_pass: one pass beyond its values; mllib_value, sklearn_value:
+    core seconds per (row, column, pass); sklearn_linear_value: of its linear models. sklearn_fit: one fit beyond its
+    values. forest_seconds: the 200 trees of the table's baseline.
     spread: (name of a rate, relative half-width) where it was measured; 25 % for every other.
+
+    Of a second cell's steps (JVM up, workers live), measured by benchmarks/optimizer_clock.py on two idle cores: job_,
+    join_, part_, call_, artifact_seconds, mllib_fit, mllib_pass, sklearn_fit, forest_seconds. make_*: artifacts of five
+    CNNs, 0.3 to 138 M weights. first_jobs: the first cell of two new kernels.
     """
 
     session_seconds: float = 4.0
     job_seconds: float = 0.15
-    file_seconds: float = 0.0002
-    decode_seconds: float = 0.0010
+    join_seconds: float = 0.2
+    first_jobs: float = 4.0
+    part_seconds: float = 0.07
+    file_seconds: float = 0.0001
+    decode_seconds: float = 0.0007
     decode_pixel_seconds: float = 1.25e-9
     cnn_factor: float = 1.0
     thread_exponent: float = 0.87  # ResNet50, 2 threads: 1.83 times one (44.6 against 2 x 24.35 images/s)
-    call_seconds: float = 0.004
-    artifact_seconds: float = 2.0
+    call_seconds: float = 0.010
+    artifact_seconds: float = 0.05
+    artifact_load: float = 400e6
+    make_process: float = 5.0
+    make_seconds: float = 2.0
+    make_write: float = 30e6
     start_factor: float = 1.0
     start_contention: float = 0.1
     wire: float = 400e6
@@ -53,9 +72,11 @@ class Rates:
     pool: float = 1e9
     serialized_percent: int = 60
     mllib_first: float = 5.8
-    mllib_pass: float = 0.05
-    mllib_value: float = 5.9e-8
-    sklearn_fit: float = 0.05
+    mllib_fit: float = 0.25
+    mllib_pass: float = 0.02
+    mllib_value: float = 2.5e-8
+    sklearn_fit: float = 0.012
+    forest_seconds: float = 0.2
     sklearn_value: float = 9.8e-9
     sklearn_linear_value: float = 2.0e-9
     collect: float = 100e6

@@ -3,7 +3,7 @@
 Reads the three logical decisions and what is reused; returns numbered steps. May touch: nothing.
 Paper: section 4.2.2 and Figure 5. Eager: one pass over all layers, then training. Staged: layer by layer from the
 raw tensors of the layer below, which are released once their last reader is done. Lazy: from the image every time.
-A stored raw cut takes the place of the image.
+A raw cut, stored or made first, takes the place of the image.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def logical_plan(
 ) -> LogicalPlan:
     """The whole logical plan at one wave. `layers`: low to high; loaded layers are trained like the others."""
     via = tuple(name for _, name in stops)
-    plan = LogicalPlan(materialization, inference, pooling, reuse.start_layer, via=via)
-    steps = (*_opening(plan, reuse, baseline), *_body(plan, layers, reuse, dict(stops), baseline))
+    plan = LogicalPlan(materialization, inference, pooling, reuse.start_layer, via=via, cut=reuse.cut)
+    body = _body(plan, layers, reuse, dict(stops), baseline)
+    steps = _released((*_opening(plan, reuse, baseline), *_making(reuse), *body), reuse.cut)
     return replace(plan, steps=tuple(replace(step, number=k) for k, step in enumerate(steps, 1)))
 
 
@@ -60,10 +61,34 @@ def _opening(plan: LogicalPlan, reuse: Reuse, baseline: bool) -> Iterator[Step]:
         yield Join(_N)
     if reuse.loaded:
         yield Load(_N, reuse.loaded)
-    if reuse.inferred and reuse.cut is not None:
-        yield Load(_N, (reuse.cut,), raw=True)
+    if reuse.cut is not None and reuse.cut_loaded:
+        yield Load(_N, (reuse.cut,), raw=True, images=reuse.cut_loaded)
     if baseline and plan.inference is Inference.AFTER_JOIN:
         yield TrainBaselines(_N)
+
+
+def _making(reuse: Reuse) -> Iterator[Step]:
+    """The raw tensors that the store lacks, from photos: kept, and the start of all else."""
+    if reuse.cut is not None and reuse.cut_made:
+        yield Infer(_N, None, (reuse.cut,), False, reuse.cut_made)
+        yield Save(_N, (reuse.cut,), raw=True, images=reuse.cut_made)
+
+
+def _released(steps: tuple[Step, ...], cut: str | None) -> tuple[Step, ...]:
+    """The cut's raw tensors are released once, right after their last reader."""
+    if cut is None:
+        return steps
+    kept = [step for step in steps if not (isinstance(step, Release) and step.layer == cut)]
+    readers = [place for place, step in enumerate(kept) if _reads(step, cut)]
+    return (*kept[: readers[-1] + 1], Release(_N, cut), *kept[readers[-1] + 1 :]) if readers else tuple(kept)
+
+
+def _reads(step: Step, cut: str) -> bool:
+    return (
+        (isinstance(step, Infer) and step.start == cut)
+        or (isinstance(step, Pool) and step.layer == cut)
+        or (isinstance(step, Save) and step.raw)
+    )
 
 
 def _body(
@@ -80,8 +105,10 @@ def _body(
 
 def _one_pass(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse) -> Iterator[Step]:
     pushed = plan.pooling is PoolingPlace.PUSHED_DOWN
+    passed = tuple(name for name in reuse.inferred if pushed or name != reuse.cut)  # a raw cut is only pooled
+    if passed:
+        yield Infer(_N, reuse.cut, passed, pushed, reuse.images)
     if reuse.inferred:
-        yield Infer(_N, reuse.cut, reuse.inferred, pushed, reuse.images)
         if not pushed:
             yield from (Pool(_N, name) for name in reuse.inferred)
         yield Save(_N, reuse.inferred)
@@ -108,7 +135,8 @@ def _layer_by_layer(plan: LogicalPlan, layers: tuple[str, ...], reuse: Reuse, st
             yield Release(_N, below)
             below = stops[name]
         if inferred:
-            yield Infer(_N, below if staged and below else reuse.cut, (name,), pushed, reuse.images)
+            if pushed or name != reuse.cut:  # a raw cut is only pooled
+                yield Infer(_N, below if staged and below else reuse.cut, (name,), pushed, reuse.images)
             if not pushed:
                 yield Pool(_N, name)
             yield Save(_N, (name,))

@@ -19,7 +19,7 @@ def cuts_beside(logical: LogicalPlan) -> tuple[str, ...]:
     if logical.pooling is not PoolingPlace.PUSHED_DOWN:
         return ()
     passes = [step for step in logical.steps if isinstance(step, Infer)]
-    wanted = {step.start for step in passes}
+    wanted = {step.start for step in passes} - {logical.cut}  # there before, or made by a pass of its own
     return tuple(dict.fromkeys(name for step in passes for name in step.layers if name in wanted))
 
 

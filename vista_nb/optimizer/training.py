@@ -9,26 +9,30 @@ classes 5.0 (1 900 x 1 300); 18 to 29 passes; the rate adds standardizing and th
 
 from __future__ import annotations
 
+from math import log10
+
 from vista_nb.optimizer.facts import Facts
 from vista_nb.plan.physical import TrainingSite
 
 __all__ = ["training_seconds"]
 
 _USUAL_PASSES = 40
+_PASSES_TO_BRING = 10
 _BASELINE_PASSES = 5  # levels of the tree that is fitted beside the user's own model
 
 
 def training_seconds(facts: Facts, family: str, width: int, fraction: float, site: TrainingSite, nodes: int) -> float:
     """Seconds of one warm fit and its scoring on `fraction` of the train rows."""
     rates, cores = facts.rates, facts.snapshot.system.cores
-    rows, passes = facts.train_rows * fraction, _passes(facts, family)
+    rows, passes = facts.train_rows * fraction, _passes(facts, family, width, site)
     values = rows * width * passes * rates.weight(family)
     if site is TrainingSite.DRIVER:
         collected = 4.0 * rows * width / rates.collect
         return rates.sklearn_fit + collected + values * _driver_value(facts, family)
-    return rates.mllib_pass * passes + values * rates.mllib_value * _rows_of_coefficients(facts, family) / (
-        cores * nodes
-    )
+    # the rows are joined, sorted by key and made vectors first, which is worth some passes
+    brought = 1 + _PASSES_TO_BRING / max(1.0, passes)
+    product = values * brought * rates.mllib_value * _rows_of_coefficients(facts, family)
+    return rates.mllib_fit + rates.mllib_pass * passes + product / (cores * nodes)
 
 
 def _driver_value(facts: Facts, family: str) -> float:
@@ -41,14 +45,21 @@ def _driver_value(facts: Facts, family: str) -> float:
     return facts.rates.sklearn_linear_value * (2.0 + classes / 10 if classes > 2 else 1.0)
 
 
-def _passes(facts: Facts, family: str) -> int:
-    """Passes over the data: what the call or the estimator allows, but seldom more than 40 until convergence."""
+def _passes(facts: Facts, family: str, width: int, site: TrainingSite) -> float:
+    """Passes over the data: what the call or the estimator allows, but fewer until convergence.
+
+    pyspark.ml's L-BFGS, whose passes are jobs, was measured on 80 to 320 rows: seconds of a fit as of 8 passes with one
+    column, 23 with 10, 38 with 100, 53 with 1 000 (benchmarks/optimizer_clock.py). scikit-learn: seldom more than 40.
+    """
     if family != facts.snapshot.workload.estimator.family:
         return _BASELINE_PASSES
     parameters = dict(facts.snapshot.workload.call.parameters)
     usual = facts.snapshot.workload.estimator.iterations
     given = next((parameters[name] for name in ("maxIter", "max_iter") if name in parameters), usual)
-    return min(given if isinstance(given, int) else usual, _USUAL_PASSES)
+    most = given if isinstance(given, int) else usual
+    if site is TrainingSite.DRIVER or family != "linear":
+        return min(most, _USUAL_PASSES)
+    return min(most, 8 + 15 * log10(max(1, width)))
 
 
 def _rows_of_coefficients(facts: Facts, family: str) -> int:

@@ -47,7 +47,7 @@ def _read(option: Option, facts: Facts) -> int:
             total += step.images * facts.snapshot.statistics.image_bytes
         if isinstance(step, Load):
             lengths = facts.raw if step.raw else facts.pooled
-            images = facts.reuse.images if step.raw else facts.reuse.loaded_images
+            images = step.images if step.raw else facts.reuse.loaded_images
             total += _layer_bytes(step.layers, lengths, images, facts)
     return total
 
@@ -69,8 +69,11 @@ def _materialized(option: Option, facts: Facts) -> int:
         kept += sum(layer_table(facts.snapshot.statistics.rows, facts.raw[name], 0) for name in logical.via)
     if option.physical.persistence is Persistence.SERIALIZED:
         kept = kept * facts.rates.serialized_percent // 100
-    saves = (step.layers for step in logical.steps if isinstance(step, Save))
-    return kept + sum(_layer_bytes(layers, facts.pooled, facts.reuse.images, facts) for layers in saves)
+    saves = [step for step in logical.steps if isinstance(step, Save)]
+    return kept + sum(
+        _layer_bytes(s.layers, facts.raw if s.raw else facts.pooled, s.images if s.raw else facts.reuse.images, facts)
+        for s in saves
+    )
 
 
 def _layer_bytes(layers: tuple[str, ...], lengths: dict[str, int], images: int, facts: Facts) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from vista_nb.optimizer.candidates import Option
 from vista_nb.optimizer.cost import Cost, predict
 from vista_nb.optimizer.facts import Facts
-from vista_nb.plan.logical import Train
+from vista_nb.plan.logical import Load, Train
 from vista_nb.plan.waves import MOST_WAVES, wave_bounds
 
 __all__ = ["INTERIM_SHARE", "choose_waves", "first_result_seconds", "interim_seconds"]
@@ -18,9 +18,19 @@ INTERIM_SHARE = 0.10
 
 
 def interim_seconds(waves: int, option: Option, facts: Facts) -> float:
-    """Training of every layer, and of the baselines, at the end of each wave but the last."""
+    """Training of every layer, and of the baselines, at the end of each wave but the last; and reading a stored cut
+    once more in each, as a wave's photos lie all over it.
+    """
     shares = [high for _, high in wave_bounds(waves)[:-1]]
-    return sum((predict(option, 0, facts, share).components["train"] for share in shares), 0.0)
+    trained = sum((predict(option, 0, facts, share).components["train"] for share in shares), 0.0)
+    return trained + len(shares) * _reading_the_cut(option, facts)
+
+
+def _reading_the_cut(option: Option, facts: Facts) -> float:
+    loads = [isinstance(step, Load) and step.raw for step in option.logical.steps]
+    if not any(loads):
+        return 0.0
+    return sum(s for s, raw in zip(predict(option, 0, facts).by_step, loads, strict=True) if raw)
 
 
 def choose_waves(option: Option, cost: Cost, facts: Facts) -> tuple[int, float]:
@@ -40,4 +50,4 @@ def first_result_seconds(waves: int, option: Option, spill: int, facts: Facts) -
     """Until the first layer has an accuracy: the first wave up to its first training."""
     cost = predict(option, spill, facts, wave_bounds(waves)[0][1])
     first = next(k for k, step in enumerate(option.logical.steps) if isinstance(step, Train))
-    return sum(cost.by_step[: first + 1])
+    return cost.until(first + 1)

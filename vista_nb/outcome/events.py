@@ -79,7 +79,10 @@ class LayerScored(Event):
 
 @dataclass(frozen=True)
 class LayerReused(Event):
-    """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost."""
+    """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost.
+
+    raw: its raw tensors, which inference goes on from.
+    """
 
     layer: str = ""
     run: str = ""
@@ -87,6 +90,7 @@ class LayerReused(Event):
     size: int = 0
     age_seconds: float = 0.0
     saved_seconds: float = 0.0
+    raw: bool = False
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class Candidate:
 class Plan:
     """What the executor obeys and the views draw.
 
-    profile: default | sigmod2020. seconds_by_step: (title, predicted seconds) in execution order.
+    profile: default | sigmod2020. seconds_by_step: (title, predicted seconds) in execution order; start_seconds: before
+    the first of them, until the engines are up.
     ladder: physical plans to fall back to on memory trouble, mildest first, so that the executor never plans.
     driver_node: on a cluster the regions of the driver's own machine, else None.
     model, cnn: names for people. notes: sentences for the user. looked_at: points of the space that were weighed, of
@@ -72,3 +73,4 @@ class Plan:
     driver_node: MemoryRegions | None = None
     notes: tuple[str, ...] = ()
     looked_at: int = 0
+    start_seconds: float | None = None

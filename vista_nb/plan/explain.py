@@ -23,23 +23,24 @@ from vista_nb.plan.logical import (
     TrainBaselines,
 )
 from vista_nb.plan.memory import MemoryRegions
-from vista_nb.plan.titles import layer_span
+from vista_nb.plan.titles import START, layer_span
 from vista_nb.plan.waves import wave_bounds
 from vista_nb.plan.why import why_sentences
 from vista_nb.units import format_bytes, format_seconds
 
-__all__ = ["explain", "prediction_lines"]
+__all__ = ["explain", "head_lines", "prediction_lines", "tree_lines"]
 
 _WIDTH = 72
 
 
 def explain(plan: Plan) -> str:
     """The whole EXPLAIN text, lines without trailing blanks."""
-    blocks = [_head(plan), _tree(plan), _sizes(plan), _physical(plan), _memory(plan), _others(plan), _notes(plan)]
+    blocks = [head_lines(plan), _tree(plan), _sizes(plan), _physical(plan), _memory(plan), _others(plan), _notes(plan)]
     return "\n".join(line.rstrip() for block in blocks for line in block)
 
 
-def _head(plan: Plan) -> Iterator[str]:
+def head_lines(plan: Plan) -> Iterator[str]:
+    """Workload, plan and data in three lines."""
     yield f"FeatureTransfer {plan.cnn}, L = {{{', '.join(plan.layers)}}}, M = {plan.model}"
     waves = "1 wave" if plan.logical.waves == 1 else f"{plan.logical.waves} waves"
     via = f", via {', '.join(plan.logical.via)}" if plan.logical.via else ""
@@ -50,18 +51,29 @@ def _head(plan: Plan) -> Iterator[str]:
 
 
 def _tree(plan: Plan) -> Iterator[str]:
-    """Roots first (the last training on top); a step read twice is printed once and then named by its number."""
     steps = plan.logical.steps
     seconds = dict(zip((s.number for s in steps), (s for _, s in plan.seconds_by_step), strict=False))
+    for text, number in tree_lines(plan):
+        yield f"{text:<{_WIDTH}} {format_seconds(seconds[number]):>12}" if number in seconds else text
+    if plan.start_seconds is not None:
+        yield f"{f' {START}':<{_WIDTH}} {format_seconds(plan.start_seconds):>12}"
+
+
+def tree_lines(plan: Plan) -> Iterator[tuple[str, int]]:
+    """(line, number of its step), roots first (the last training on top).
+
+    A step read twice is printed once and then named by its number.
+    """
+    steps = plan.logical.steps
     readers = {number for step in steps for number in _inputs(step, steps)}
     printed: set[int] = set()
 
-    def emit(step: Step, depth: int) -> Iterator[str]:
+    def emit(step: Step, depth: int) -> Iterator[tuple[str, int]]:
         printed.add(step.number)
         known = [n for n in _inputs(step, steps) if n in printed]
         text = f"{' ' * depth} [{step.number}] {_operator(step, plan)}"
         text += f" <- {', '.join(f'[{n}]' for n in known)}" if known else ""
-        yield f"{text:<{_WIDTH}} {format_seconds(seconds[step.number]):>12}" if step.number in seconds else text
+        yield text, step.number
         for number in _inputs(step, steps):
             if number not in printed:
                 yield from emit(steps[number - 1], depth + 1)
@@ -82,18 +94,20 @@ def _inputs(step: Step, steps: tuple[Step, ...]) -> tuple[int, ...]:
 
     match step:
         case Join():
-            made = last(Save) if any(isinstance(s, Infer) for s in before) else ()
+            made = tuple(s.number for s in before if isinstance(s, Save) and not s.raw)[-1:]
             return (*last(ScanStructured), *(made or last(ScanImages)))
         case Load():
             return last(Join) or last(ScanImages)
         case TrainBaselines():
             return last(Join) or last(ScanStructured)
         case Infer() if step.start:
-            return last(Infer, layer=step.start) or last(Load, layer=step.start)
+            return _raw_makers(step.start, before)
         case Infer():
             return last(Join) or last(ScanImages)
         case Pool():
-            return last(Infer, layer=step.layer)
+            return _raw_makers(step.layer, before)
+        case Save() if step.raw:
+            return last(Infer, layer=step.layers[0])
         case Save():
             return tuple(n for name in step.layers for n in last(Pool, layer=name)) or last(Infer)
         case Train():
@@ -105,7 +119,16 @@ def _inputs(step: Step, steps: tuple[Step, ...]) -> tuple[int, ...]:
     return ()
 
 
+def _raw_makers(layer: str, before: tuple[Step, ...]) -> tuple[int, ...]:
+    """Where the raw tensors of a layer come from: the store, the last pass that made them, or (in part each) both."""
+    loads = tuple(s.number for s in before if isinstance(s, Load) and s.raw and layer in s.layers)
+    passes = [s.number for s in before if isinstance(s, Infer) and layer in s.layers and s.start != layer]
+    return (*loads, *passes[-1:])
+
+
 def _made(step: Step) -> tuple[str, ...]:
+    if isinstance(step, Save) and step.raw:
+        return ()
     if isinstance(step, Infer | Save | Load):
         return step.layers
     return (step.layer,) if isinstance(step, Pool) else ()
@@ -130,7 +153,7 @@ def _operator(step: Step, plan: Plan) -> str:
         case Pool():
             return f"Pool[{plan.pool}] {step.layer}"
         case Save():
-            return f"Save {layer_span(step.layers)}"
+            return f"Save {'raw ' if step.raw else ''}{layer_span(step.layers)}"
         case Train():
             return f"Train(M) {step.layer}{_released(step, plan)}"
     return ""

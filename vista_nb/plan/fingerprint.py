@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
-__all__ = ["SPLIT_SALT", "WAVE_SALT", "layer_key", "preprocessing_key", "row_fraction", "short"]
+if TYPE_CHECKING:
+    from vista_nb.catalog.roster import LayerFacts
+
+__all__ = ["RAW", "SPLIT_SALT", "WAVE_SALT", "layer_key", "preprocessing_key", "raw_pooling", "row_fraction", "short"]
 
 SPLIT_SALT = "split"
 WAVE_SALT = "wave"
 _DIGITS = 13  # 52 bits: exact in a double
 FORMAT = 1
+RAW = "raw"
 DECODER = 2  # raised whenever executor/cnn/decode.py gives other pixels for the same bytes (docs/adr/0015)
 
 
@@ -23,6 +28,14 @@ def preprocessing_key(preprocessing: str, height: int, width: int, channels: int
     """Everything done to a photo before the CNN, as text: scaling rule, input size, colours, the decoder's version."""
     colours = "" if channels == 3 else f"x{channels}"
     return f"decode{DECODER}:{preprocessing}:{height}x{width}{colours}"
+
+
+def raw_pooling(layer: LayerFacts) -> str:
+    """What stands in the place of the pooling for raw tensors: `raw`, and the names of the cut's other tensors.
+
+    A cut that another version of the graph analysis chooses otherwise is another layer set.
+    """
+    return " ".join([RAW, *(name for name, _ in layer.cut if name not in (layer.name, layer.node))])
 
 
 def layer_key(model_digest: str, preprocessing: str, layer: str, pooling: str, precision: str) -> str:

@@ -70,11 +70,13 @@ class Join(Step):
 class Load(Step):
     """Take `layers` (pooled features) from the store, for the images it holds.
 
-    raw: the raw tensors of one lower cut instead, which inference starts from in the place of images.
+    raw: the raw tensors of one lower cut instead, which inference starts from in the place of images; images: of how
+    many.
     """
 
     layers: tuple[str, ...]
     raw: bool = False
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,11 @@ class Pool(Step):
 
 @dataclass(frozen=True)
 class Save(Step):
-    """Pooled features of `layers` into the store's disk tier."""
+    """Pooled features of `layers` into the store's disk tier; raw: the raw tensors of one, of so many images."""
 
     layers: tuple[str, ...]
+    raw: bool = False
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ class LogicalPlan:
     """The decisions of section 4.2.2. start_layer None means from images. steps: in execution order.
 
     waves: rows come in this many growing samples (about 10 %, 30 %, 100 % for 3; 30 %, 100 % for 2). via: untrained
-    layers that a staged plan passes through, low to high.
+    layers that a staged plan passes through, low to high. cut: the layer whose raw tensors are loaded from the store,
+    or made for it, and that all else is inferred from.
     """
 
     materialization: Materialization
@@ -139,6 +144,7 @@ class LogicalPlan:
     waves: int = 1
     steps: tuple[Step, ...] = ()
     via: tuple[str, ...] = ()
+    cut: str | None = None
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from vista_nb.plan.logical import (
     TrainBaselines,
 )
 
-__all__ = ["layer_span", "step_kind", "step_layers", "step_title"]
+__all__ = ["START", "layer_span", "step_kind", "step_layers", "step_title"]
 
 _KINDS: dict[type[Step], str] = {
     ScanStructured: "scan_structured",
@@ -36,6 +36,10 @@ _KINDS: dict[type[Step], str] = {
     Train: "train",
     Release: "release",
 }
+
+
+START = "Start the engines"
+"""What a run's timeline calls the time before its first step."""
 
 
 def step_kind(step: Step) -> str:
@@ -57,6 +61,8 @@ def step_title(step: Step) -> str:
         return f"CNN: {step.start or 'image'} to {layers}"
     if isinstance(step, Load) and step.raw:
         return f"Load raw {layers} from the store"
+    if isinstance(step, Save) and step.raw:
+        return f"Save raw {layers}"
     return {
         ScanStructured: "Read the table",
         ScanImages: "Read the image list",

@@ -61,7 +61,7 @@ def drive(result: VistaResult, view: View) -> VistaResult:
 
 
 def run(source: Source, *, ui: str = "off", **options: Any) -> VistaResult:
-    """`submit` and `drive` in one: for scripts. `ui` as in the magic's `--ui`."""
+    """`submit` and `drive` in one: for scripts. `ui` as in the magic's `--ui`; `.explain(analyze=True)` afterwards."""
     from vista_nb.views.choose import resolve, view_for
 
     kind = resolve(ui)  # a wrong one is refused before anything starts

@@ -24,6 +24,7 @@ from vista_nb.optimizer.memory import BATCH_OF_ROSTER, MARGIN_PERCENT
 from vista_nb.optimizer.rates import Rates
 from vista_nb.session.calibration_cache import CalibrationCache, CNNRecord, MachineRecord
 from vista_nb.session.folders import cache_root
+from vista_nb.session.step_rates import rates_of
 from vista_nb.spec.model import Pooling
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def known(workload: Workload, system: SystemFacts, digest: str) -> Calibration |
     record = None if system.gpu_memory else cache.cnn(cnn.builder, digest, workload.precision.value)
     if machine is None and record is None:
         return None
-    rates = {name: value for name, value in machine.rates.items() if name in _RATES} if machine else {}
+    rates = _machine_rates(machine) if machine else {}
     if record is None:
-        return Calibration(rates, note=_note("decoding and disk", machine.when if machine else 0.0))
+        return Calibration(rates, note=_note("rates", machine.when if machine else 0.0)) if rates else None
     resident, per_image, least = _line(cnn, record)
     return Calibration(
         rates,
@@ -73,6 +74,12 @@ def known(workload: Workload, system: SystemFacts, digest: str) -> Calibration |
         least,
         _note(f"{cnn.name}'s seconds and memory", record.when),
     )
+
+
+def _machine_rates(machine: MachineRecord) -> dict[str, Measured]:
+    """What the runs' steps say, and before it what `doctor` measured by itself."""
+    found = {**rates_of(machine.samples), **machine.rates}
+    return {name: value.widened(LEAST_SPREAD) for name, value in found.items() if name in _RATES}
 
 
 def of_this_machine(workload: Workload, system: SystemFacts) -> bool:
@@ -140,7 +147,9 @@ def calibrate(cnns: Sequence[CNNFacts], say: Say) -> tuple[CNNRecord, ...]:
 
     cache = CalibrationCache(cache_root())
     say("this machine: decoding photos, writing and reading the disk")
-    cache.keep(MachineRecord(time.time(), _rates(measure_machine())))
+    known_machine = cache.machine()
+    samples = known_machine.samples if known_machine else {}
+    cache.keep(MachineRecord(time.time(), _rates(measure_machine()), samples))
     records = []
     for cnn in cnns:
         records.append(_measured(cnn, partial(_said, say, cnn.name)))

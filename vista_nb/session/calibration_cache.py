@@ -46,10 +46,13 @@ class CNNRecord:
 
 @dataclass(frozen=True)
 class MachineRecord:
-    """rates: field of `Rates` -> Measured."""
+    """rates: field of `Rates` -> Measured, by `doctor` or from a first run's decoding. samples: what the steps of the
+    last runs say, by group of rates (`step_rates.GROUPS`).
+    """
 
     when: float
     rates: Mapping[str, Measured]
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 class CalibrationCache:
@@ -159,6 +162,7 @@ def _cnn(data: dict[str, Any]) -> CNNRecord | None:
 def _machine(data: dict[str, Any]) -> MachineRecord | None:
     try:
         rates = {name: Measured(**value) for name, value in data["rates"].items()}
-        return MachineRecord(float(data["when"]), rates)
+        samples = {group: tuple(map(float, scales)) for group, scales in data.get("samples", {}).items()}
+        return MachineRecord(float(data["when"]), rates, samples)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

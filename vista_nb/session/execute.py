@@ -1,7 +1,7 @@
 """What a run's worker thread does: model, JVM, store, plan, walk.
 
 Reads a `Run`; returns nothing, the run records the outcome. May touch: subprocesses, the JVM, the store.
-The JVM starts while the model's digest is found, since neither needs the other.
+The JVM starts while the model's digest is found, since neither needs the other, where memory holds both.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from vista_nb.errors import VistaCancelled
 from vista_nb.outcome.events import RunStarted
 from vista_nb.outcome.scores import RunOutcome
 from vista_nb.plan.logical import Infer
-from vista_nb.session import jvm
+from vista_nb.plan.titles import START
+from vista_nb.session import jvm, warm
 from vista_nb.session.folders import cache_root
-from vista_nb.session.prepare import Prepared, calibrated, plan_of, with_stored
-from vista_nb.session.run_record import record_usage
+from vista_nb.session.given_session import fitted
+from vista_nb.session.prepare import Prepared, calibrated, planned, with_stored
+from vista_nb.session.run_record import record_steps, record_usage
 
 if TYPE_CHECKING:
     from vista_nb.executor.inputs import ModelSource, RunInputs
@@ -29,6 +31,7 @@ __all__ = ["execute"]
 
 def execute(run: Run) -> None:
     """From the plan to the outcome. Raises coded errors; a set cancel flag ends it between any two parts."""
+    from vista_nb.executor.artifacts_first import make_artifacts, side_by_side
     from vista_nb.executor.cnn.prepare import one_process
     from vista_nb.executor.memory_sampler import sampling
     from vista_nb.executor.spark_backend import SparkBackend
@@ -36,22 +39,33 @@ def execute(run: Run) -> None:
 
     with ThreadPoolExecutor(1, thread_name_prefix="vista-jvm") as pool, ExitStack() as after:
         after.enter_context(one_process())
-        starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say)
-        prepared = _with_model(run.prepared, run)
-        run.prepared, run.plan = prepared, plan_of(prepared)
+        beside = side_by_side(run.plan, run.workload.cnn)
+        starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say) if beside else None
+        prepared, run.plan = planned(_with_model(run.prepared, run), run.options)
+        run.prepared = prepared
+        if starting is None:  # memory for one at a time
+            make_artifacts(run.plan, _inputs(prepared, run), run.cancelled)
+            _stop_if_cancelled(run)
+            starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say)
         _stop_if_cancelled(run)
         session = starting.result()
+        if not jvm.owns(session):
+            run.plan = fitted(session, run.plan, prepared.snapshot, run.say)
         _stop_if_cancelled(run)
         backend = SparkBackend(session, run.plan, _inputs(prepared, run), run.cancelled)
+        backend.say = run.say
         run.attach(backend)
         run.emit(
             RunStarted(0, 1, 0.0, run.plan.layers, _to_infer(run), len(run.plan.logical.steps), run.plan.logical.waves)
         )
-        peaks = after.enter_context(sampling(run.emit))
+        local = prepared.snapshot.system.is_local
+        peaks = after.enter_context(sampling(run.emit, backend.guard.see, workers_here=local))
         begin = run.clock
         outcome = walk(run.plan, backend, run.emit, run.cancelled, run.record)
         run.record(_of_the_whole_run(outcome, begin, run, peaks.items()))
         record_usage(run.prepared, backend.usage)
+        record_steps(run.prepared, run.plan, run.outcome, backend.usage)
+        warm.remember(run.plan, backend.usage)
 
 
 def _of_the_whole_run(outcome: RunOutcome, begin: float, run: Run, peaks: tuple[tuple[str, int], ...]) -> RunOutcome:
@@ -60,7 +74,7 @@ def _of_the_whole_run(outcome: RunOutcome, begin: float, run: Run, peaks: tuple[
     return replace(
         outcome,
         notes=(*run.workload.notes, *outcome.notes),
-        timeline=(("Start the engines", 0.0, begin), *steps),
+        timeline=((START, 0.0, begin), *steps),
         seconds=run.clock,
         peak_bytes=peaks,
     )
@@ -73,7 +87,8 @@ def _with_model(prepared: Prepared, run: Run) -> Prepared:
 
     workload = prepared.workload
     source = resolve_model(workload.cnn, workload.weights, workload.spec.seed, cache_root(), run.cancelled)
-    return calibrated(with_stored(_without_class_layers(prepared, source), source, run.options))
+    engines = prepared.snapshot.warm
+    return calibrated(with_stored(_without_class_layers(prepared, source), source, run.options), engines)
 
 
 def _without_class_layers(prepared: Prepared, source: ModelSource) -> Prepared:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from vista_nb.catalog.masters import is_local_master
 from vista_nb.catalog.workload import Workload
 from vista_nb.plan.candidate import Plan
 from vista_nb.units import format_bytes
@@ -18,7 +19,7 @@ from vista_nb.units import format_bytes
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["acquire", "current", "stop"]
+__all__ = ["acquire", "current", "owns", "stop"]
 
 _lock = threading.Lock()
 _owned: dict[str, Any] = {}
@@ -32,13 +33,40 @@ def acquire(plan: Plan, workload: Workload, say: Callable[[str], None]) -> Spark
             _forget_dead()
             users = _users_session()
             return users if users is not None else _start(plan, workload)
-        needed = plan.memory.user + plan.memory.core
-        if _owned["heap"] >= needed:
+        why = _too_small(plan) or _elsewhere(plan, workload)
+        if why is None:
             return ours
-        has = format_bytes(_owned["heap"])
-        say(f"restarting Spark: this plan needs {format_bytes(needed)} of heap, the JVM has {has}")
+        say(f"restarting Spark: {why}")
         _stop_ours()
         return _start(plan, workload)
+
+
+def owns(session: SparkSession) -> bool:
+    """Whether vista_nb started it; else it is the user's, used as it is."""
+    ours = _owned.get("session")
+    return ours is not None and ours.sparkContext is session.sparkContext
+
+
+def _too_small(plan: Plan) -> str | None:
+    needed = plan.memory.user + plan.memory.core
+    if _owned["heap"] >= needed:
+        return None
+    return f"this plan needs {format_bytes(needed)} of heap, the JVM has {format_bytes(_owned['heap'])}"
+
+
+def _elsewhere(plan: Plan, workload: Workload) -> str | None:
+    """A session belongs to its master; on a cluster also to the size of the executors it asked for."""
+    from vista_nb.executor.spark_session import place
+    from vista_nb.session.given_session import size_of
+
+    wanted, had = place(plan, workload), _owned["place"]
+    master, named = "spark.master", workload.spec.resources.master
+    if wanted[master] != had[master] and (named is not None or not is_local_master(had[master])):
+        return f"this plan runs on {wanted[master]}, the session on {had[master]}"
+    for name in sorted((wanted.keys() & had.keys()) - {master}):
+        if size_of(wanted[name]) > size_of(had[name]):
+            return f"this plan needs {name} {wanted[name]}, the session has {had[name]}"
+    return None
 
 
 def current() -> SparkSession | None:
@@ -53,13 +81,13 @@ def stop() -> None:
 
 
 def _start(plan: Plan, workload: Workload) -> SparkSession:
-    from vista_nb.executor.spark_session import heap_bytes, start
+    from vista_nb.executor.spark_session import heap_bytes, place, start
     from vista_nb.session.folders import cache_root
 
     session = start(plan, workload, cache=cache_root())
     if "registered" not in _owned:
         atexit.register(stop)
-    _owned.update(session=session, heap=heap_bytes(plan), registered=True)
+    _owned.update(session=session, heap=heap_bytes(plan), place=place(plan, workload), registered=True)
     return session
 
 

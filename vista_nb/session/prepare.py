@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vista_nb.catalog.bind import bind
+from vista_nb.catalog.bind_cluster import cluster_of
 from vista_nb.catalog.bind_machine import unfit
 from vista_nb.catalog.found import joined, place
 from vista_nb.catalog.own_cnn import OwnCNN
 from vista_nb.catalog.roster import load_roster
-from vista_nb.catalog.snapshot import Snapshot
+from vista_nb.catalog.snapshot import Snapshot, StoredLayer
 from vista_nb.catalog.statistics import ColumnFacts, SystemFacts, WorkloadStatistics
-from vista_nb.catalog.workload import Workload
+from vista_nb.catalog.warm import COLD, WarmFacts
+from vista_nb.catalog.workload import IMAGES, Workload
 from vista_nb.errors import NotSupportedYet, Problem, VistaDataError, VistaError, VistaSpecError
 from vista_nb.plan.candidate import Plan
 from vista_nb.session.options import Options
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from vista_nb.executor.inputs import ImageTables, ModelSource
     from vista_nb.optimizer.calibration import Calibration
 
-__all__ = ["Prepared", "calibrated", "plan_of", "plan_with", "prepare", "unsupported", "with_stored"]
+__all__ = ["Prepared", "calibrated", "plan_of", "plan_with", "planned", "prepare", "unsupported", "with_stored"]
 
 
 _UNPRICED = ("VST901", "VST902", "VST903", "VST904")  # views, reduce, tune, folds
@@ -90,13 +92,18 @@ def _on_this_machine(prepared: Prepared) -> Prepared:
     return replace(prepared, unfit=found, notes=(*prepared.notes, *notes))
 
 
-def calibrated(prepared: Prepared) -> Prepared:
-    """The same with what was measured on this machine, where it plans for this machine."""
+def calibrated(prepared: Prepared, engines: WarmFacts | None = None) -> Prepared:
+    """The same with what was measured on this machine and what is warm on it, where it plans for this machine.
+
+    engines: what was warm when the cell began, where its own run starts them meanwhile.
+    """
     from vista_nb.session.calibrating import known
+    from vista_nb.session.warm import warm_facts
 
     digest = prepared.model.digest if prepared.model is not None else ""
     found = known(prepared.workload, prepared.snapshot.system, digest)
-    return prepared if found == prepared.calibration else replace(prepared, calibration=found)
+    warm = COLD if prepared.structured is None else warm_facts(prepared.snapshot, prepared.model, engines)
+    return replace(prepared, calibration=found, snapshot=replace(prepared.snapshot, warm=warm))
 
 
 def unsupported(not_yet: tuple[Problem, ...]) -> NotSupportedYet:
@@ -112,18 +119,13 @@ def plan_of(prepared: Prepared) -> Plan:
 
 
 def plan_with(prepared: Prepared, snapshot: Snapshot) -> Plan:
-    """The same for another machine. A what-if weighs every plan; a run only those that this version runs, and says
-    where another would be faster.
-    """
-    from vista_nb.optimizer.candidates import EVERYTHING, RUNNABLE
-    from vista_nb.optimizer.optimize import not_run_yet, optimize
+    """The same for another machine."""
+    from vista_nb.optimizer.optimize import optimize
 
-    what_if = prepared.structured is None
     measured = prepared.calibration
-    plan = optimize(snapshot, space=EVERYTHING if what_if else RUNNABLE, calibration=measured)
-    more = () if what_if else not_run_yet(snapshot, plan, measured)
+    plan = optimize(snapshot, calibration=measured)
     said = (measured.note,) if measured is not None and plan.profile == "default" else ()
-    return replace(plan, notes=(*plan.notes, *said, *more, *_not_priced(prepared), *prepared.notes))
+    return replace(plan, notes=(*plan.notes, *said, *_not_priced(prepared), *prepared.notes))
 
 
 def _not_priced(prepared: Prepared) -> tuple[str, ...]:
@@ -143,6 +145,21 @@ def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Pre
     stored, missing = stored_layers(prepared.workload, prepared.images, model, options)
     snapshot = replace(prepared.snapshot, stored=stored, missing_images=missing)
     return replace(prepared, snapshot=snapshot, model=model)
+
+
+def planned(prepared: Prepared, options: Options) -> tuple[Prepared, Plan]:
+    """The plan of a run: where the stored cut it would start from proves broken, another one, which repairs it."""
+    from vista_nb.session.reuse import broken_cut
+
+    plan = plan_of(prepared)
+    if prepared.model is not None and broken_cut(prepared, plan, options):
+        prepared = with_stored(prepared, prepared.model, options)
+        plan = plan_of(prepared)
+    if broken_cut(prepared, plan, options):  # a store that cannot be written cannot set parts aside
+        pooled = tuple(stored for stored in prepared.snapshot.stored if stored.pooled)
+        prepared = replace(prepared, snapshot=replace(prepared.snapshot, stored=pooled))
+        plan = plan_of(prepared)
+    return prepared, plan
 
 
 def _names_a_file(source: str) -> bool:
@@ -205,7 +222,7 @@ def _with_data(
     system = _system(workload.spec.resources, what_if)
     if table is None or not workload.spec.images:
         statistics = _overridden(_what_if(workload), workload.spec.statistics)
-        return Prepared(workload, Snapshot(workload, statistics, system), None, None, not_yet)
+        return Prepared(workload, _with_start(Snapshot(workload, statistics, system)), None, None, not_yet)
     from vista_nb.executor.probe_images import link_images
     from vista_nb.executor.probe_table import check_keys
     from vista_nb.executor.quarantine import Quarantine
@@ -217,6 +234,14 @@ def _with_data(
     prepared = Prepared(workload, Snapshot(workload, statistics, system), table, images, not_yet)
     model = _known_model(workload)
     return with_stored(prepared, model, options) if model is not None else prepared
+
+
+def _with_start(snapshot: Snapshot) -> Snapshot:
+    """A what-if of `plan: {start: LAYER}` takes the layer's raw tensors as stored."""
+    start = snapshot.workload.forced_start
+    if start in (None, IMAGES):
+        return snapshot
+    return replace(snapshot, stored=(StoredLayer(str(start), "", snapshot.images, 0, pooled=False),))
 
 
 def _known_model(workload: Workload) -> ModelSource | None:
@@ -259,6 +284,11 @@ def _system(given: Resources, what_if: bool) -> SystemFacts:
     found = machine()
     said = {n: getattr(given, n) for n in ("memory", "cores", "nodes", "gpu_memory", "master")}
     fields: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    master = cluster_of(given)
+    if master is not None:
+        fields = {n: v for n in ("nodes", "cores") if (v := getattr(master, n)) is not None} | fields
+        if not master.is_local and not what_if:
+            fields["driver_memory"] = found.memory
     if what_if or given.nodes or given.master:
         fields |= {"disk_free": None, "bfloat16": None}
     if given.memory is not None:

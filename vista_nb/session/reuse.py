@@ -6,48 +6,61 @@ only. DESIGN.md section 9: keyed by content, so another label, split, key or fol
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vista_nb.catalog.bind_cluster import is_cluster
 from vista_nb.catalog.snapshot import StoredLayer
-from vista_nb.catalog.workload import Workload
+from vista_nb.catalog.workload import IMAGES, Workload
 from vista_nb.errors import VistaStoreError
-from vista_nb.plan.fingerprint import layer_key, preprocessing_key
+from vista_nb.plan.fingerprint import layer_key, preprocessing_key, raw_pooling
 from vista_nb.session.options import Options
 from vista_nb.store.files import Store, store_root
 
 if TYPE_CHECKING:
+    from vista_nb.catalog.roster import LayerFacts
     from vista_nb.executor.inputs import ImageTables, ModelSource
+    from vista_nb.plan.candidate import Plan
+    from vista_nb.session.prepare import Prepared
 
-__all__ = ["key_of", "stored_layers"]
+__all__ = ["broken_cut", "key_of", "raw_key_of", "stored_layers"]
 
 
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
     """The key of one layer set: model digest, preprocessing, layer, pooling, precision; nothing else."""
+    return _key(workload, model, layer, workload.pool.value)
+
+
+def raw_key_of(workload: Workload, model: ModelSource, layer: LayerFacts) -> str:
+    """The key of the layer's raw tensors."""
+    return _key(workload, model, layer.name, raw_pooling(layer))
+
+
+def _key(workload: Workload, model: ModelSource, layer: str, pooling: str) -> str:
     cnn = workload.cnn
     preprocessing = preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels)
-    return layer_key(model.digest, preprocessing, layer, workload.pool.value, workload.precision.value)
+    return layer_key(model.digest, preprocessing, layer, pooling, workload.precision.value)
 
 
 def stored_layers(
     workload: Workload, images: ImageTables, model: ModelSource, options: Options
 ) -> tuple[tuple[StoredLayer, ...], int | None]:
-    """(layers with at least one usable row, images that lack a layer). `--reuse never` looks at nothing.
+    """(layers with at least one usable row, raw ones after the pooled; images that lack a layer).
 
-    options.verify: checksums too, so that a broken part is inferred again; an explain does without.
+    `--reuse never` looks at nothing but the raw layer that `plan: {start: ...}` names. options.verify: checksums of
+    pooled sets too, so that a broken part is inferred again; an explain does without.
     """
     needed = set(images.images.column("digest").to_pylist())
-    if options.reuse == "never":
-        return (), len(needed)
     store = Store(Path(options.store_dir) if options.store_dir else store_root())
     try:
-        found = [_stored(store, workload, model, layer, needed, options.verify) for layer in workload.layer_names]
+        pooled, complete = _pooled(store, workload, model, needed, options)
+        away = is_cluster(workload.spec.resources)  # workers elsewhere do not see the store
+        raw = () if away else _raw(store, workload, model, needed, needed - complete, options)
     except VistaStoreError:
         if options.reuse == "require":
             raise
-        return (), len(needed)  # a store that cannot be read holds nothing; the run notes it
-    usable = tuple(layer for layer, _ in found if layer is not None)
-    complete = set.intersection(*(digests for _, digests in found)) if found else set()
+        pooled, complete, raw = (), set(), ()  # a store that cannot be read holds nothing; the run notes it
     missing = len(needed - complete)
     if options.reuse == "require" and missing:
         raise VistaStoreError(
@@ -55,13 +68,64 @@ def stored_layers(
             f"--reuse require: {missing} of {len(needed)} images lack a stored layer",
             "run once with --reuse auto",
         )
-    return usable, missing
+    _check_start(workload, raw, len(needed), missing)
+    return (*pooled, *raw), missing
 
 
-def _stored(
-    store: Store, workload: Workload, model: ModelSource, layer: str, needed: set[str], verify: bool
-) -> tuple[StoredLayer | None, set[str]]:
-    key = key_of(workload, model, layer)
+def broken_cut(prepared: Prepared, plan: Plan, options: Options) -> bool:
+    """Whether parts of the stored cut that a plan starts from proved broken: it must be planned again without them.
+
+    Checksums of raw tensors are read only here, once a plan wants them: they may be gigabytes.
+    """
+    layer = prepared.workload.cnn.layer(plan.logical.start_layer or "")
+    if plan.logical.cut is None or layer is None or prepared.model is None:
+        return False
+    store = Store(Path(options.store_dir) if options.store_dir else store_root())
+    return bool(store.verify(raw_key_of(prepared.workload, prepared.model, layer)))
+
+
+def _check_start(workload: Workload, raw: tuple[StoredLayer, ...], needed: int, missing: int) -> None:
+    """A start that the user forces must be there, or be made in this run."""
+    start = workload.forced_start
+    if start in (None, IMAGES, workload.kept_layer) or not missing:
+        return
+    held = next((layer.rows for layer in raw if layer.layer == start), 0)
+    if held == 0:
+        message = f"plan.start: the store has no raw tensors of {start} for any of the {needed} images"
+        raise VistaStoreError("VST612", message, f"run once with `plan: {{materialize: {start}}}`")
+
+
+def _pooled(
+    store: Store, workload: Workload, model: ModelSource, needed: set[str], options: Options
+) -> tuple[tuple[StoredLayer, ...], set[str]]:
+    """The layers of L that have rows, and the images that have all of them."""
+    if options.reuse == "never":
+        return (), set()
+    keys = {layer: key_of(workload, model, layer) for layer in workload.layer_names}
+    found = [_stored(store, layer, key, needed, options.verify) for layer, key in keys.items()]
+    complete = set.intersection(*(digests for _, digests in found)) if found else set()
+    return tuple(layer for layer, _ in found if layer is not None), complete
+
+
+def _raw(
+    store: Store, workload: Workload, model: ModelSource, needed: set[str], missing: set[str], options: Options
+) -> tuple[StoredLayer, ...]:
+    """Stored cuts no higher than the lowest layer of L; those of the plan's own keys even where nothing is reused."""
+    cnn = workload.cnn
+    low = cnn.layers[: [layer.name for layer in cnn.layers].index(workload.layer_names[0]) + 1]
+    if options.reuse == "never":
+        low = tuple(layer for layer in low if layer.name == workload.forced_start)
+    found = []
+    for layer in low:
+        kept = layer.name == workload.kept_layer  # what is not made again must be whole
+        key = raw_key_of(workload, model, layer)
+        stored, digests = _stored(store, layer.name, key, needed, options.verify and kept)
+        if stored is not None:
+            found.append(replace(stored, pooled=False, useful=len(digests & missing)))
+    return tuple(found)
+
+
+def _stored(store: Store, layer: str, key: str, needed: set[str], verify: bool) -> tuple[StoredLayer | None, set[str]]:
     if verify:
         store.verify(key)
     known = store.lookup(key)

@@ -12,22 +12,28 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 from vista_nb.catalog.roster import CNNFacts
-from vista_nb.optimizer.calibration import Measured
+from vista_nb.optimizer.calibration import Measured, calibrate
+from vista_nb.optimizer.precision import in_doubt
 from vista_nb.optimizer.rates import DEFAULT
 from vista_nb.session.calibrating import LEAST_SPREAD, mode, of_this_machine
 from vista_nb.session.calibration_cache import CalibrationCache, CNNRecord, MachineRecord, merged
 from vista_nb.session.folders import cache_root
+from vista_nb.session.step_rates import folded, scales_of
 
 if TYPE_CHECKING:
     from vista_nb.executor.cnn.usage import PassUsage
+    from vista_nb.outcome.scores import RunOutcome
+    from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
-__all__ = ["record_usage", "seen"]
+__all__ = ["decode_scale", "record_steps", "record_usage", "seen"]
 
 _IMAGES = 64  # of a pass beyond the workers' first batches: fewer say little
+_LEAST_BATCH = 16  # of a pass whose seconds per image are kept
 _BATCHES = 4  # of one worker before its peak counts: memory grows over the first few
 
 
@@ -45,9 +51,22 @@ def record_usage(prepared: Prepared, passes: Sequence[PassUsage]) -> None:
         found = merged(known, seen(fresh, workload.cnn, passes))
         if found is not None and found != known:
             cache.keep(found)
-        machine = _decoding(passes, prepared.snapshot.statistics.mean_pixels)
-        if machine is not None and cache.machine() is None:
-            cache.keep(machine)
+
+
+def record_steps(prepared: Prepared, plan: Plan, outcome: RunOutcome, passes: Sequence[PassUsage]) -> None:
+    """Keep what the steps of a run that ended well took, as one sample more of this machine's rates."""
+    if mode() != "auto" or not of_this_machine(prepared.workload, prepared.snapshot.system):
+        return
+    snapshot, used = prepared.snapshot, in_doubt(DEFAULT, prepared.workload)
+    if prepared.calibration is not None:
+        snapshot, used = calibrate(snapshot, used, prepared.calibration)
+    cache = CalibrationCache(cache_root())
+    with suppress(OSError, ValueError):
+        known = cache.machine() or MachineRecord(time.time(), {})
+        decoded = decode_scale(passes, snapshot.statistics.mean_pixels)
+        samples = folded(known.samples, scales_of(plan, outcome, snapshot, used) | decoded)
+        if samples != known.samples:
+            cache.keep(replace(known, when=time.time(), samples=samples))
 
 
 def seen(record: CNNRecord, cnn: CNNFacts, passes: Sequence[PassUsage]) -> CNNRecord:
@@ -57,7 +76,9 @@ def seen(record: CNNRecord, cnn: CNNFacts, passes: Sequence[PassUsage]) -> CNNRe
             continue
         top = max(one.layers, key=[layer.name for layer in cnn.layers].index)
         timed = [worker for worker in one.workers if worker.images]
-        if sum(worker.images for worker in timed) >= _IMAGES:
+        # small batches pay a call for few images, and raw outputs are packed: neither is the CNN's
+        whole = one.pooled and one.batch_size >= _LEAST_BATCH
+        if whole and sum(worker.images for worker in timed) >= _IMAGES:
             seconds = Measured.middle([worker.infer_seconds for worker in timed]).widened(LEAST_SPREAD)
             record = replace(record, layer_seconds={**record.layer_seconds, top: seconds})
             started = [worker.start_seconds for worker in timed if worker.start]
@@ -85,15 +106,10 @@ def _raised(peaks: tuple[tuple[int, int], ...], one: PassUsage) -> tuple[tuple[i
     return tuple(sorted(known.items()))
 
 
-def _decoding(passes: Sequence[PassUsage], pixels: int) -> MachineRecord | None:
-    """Both parts of the decoding model, scaled as one to what this machine took for photos of this size."""
+def decode_scale(passes: Sequence[PassUsage], pixels: int) -> dict[str, float]:
+    """What this machine took to decode photos of this size, against the usual rates; nothing where there were few."""
     workers = [worker for one in passes for worker in one.workers if worker.decoded]
     if sum(worker.decoded for worker in workers) < _IMAGES:
-        return None
+        return {}
     usual = DEFAULT.decode_seconds + DEFAULT.file_seconds + DEFAULT.decode_pixel_seconds * pixels
-    scale = Measured.middle([worker.decode_seconds / worker.decoded / usual for worker in workers])
-    names = ("decode_seconds", "decode_pixel_seconds", "file_seconds")
-    rates = {
-        name: Measured(*(getattr(DEFAULT, name) * s for s in (scale.value, scale.low, scale.high))) for name in names
-    }
-    return MachineRecord(time.time(), {name: rate.widened(LEAST_SPREAD) for name, rate in rates.items()})
+    return {"decode": median(worker.decode_seconds / worker.decoded / usual for worker in workers)}

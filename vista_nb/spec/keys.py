@@ -57,6 +57,8 @@ _PLAN = (
         "profile", "choice", "the optimizer: ours, or the published Algorithm 1", "default", ("default", "sigmod2020")
     ),
     Part("materialization", "choice", "which layers are live at once", "chosen", ("lazy", "eager", "staged")),
+    Part("materialize", "text", "keep this layer's raw tensors in the store, and infer from them", "none"),
+    Part("start", "text", "where inference starts: a layer whose raw tensors are stored, or images", "chosen"),
     Part("inference", "choice", "the CNN before or after the join", "chosen", ("before_join", "after_join")),
     Part("pooling", "choice", "pooling inside the CNN's pass or after it", "chosen", ("pulled_up", "pushed_down")),
     Part("waves", "count", "growing samples that give early accuracies", "chosen"),
@@ -65,6 +67,7 @@ _PLAN = (
     Part("cpu", "count", "inference workers per node", "chosen"),
     Part("num_partitions", "count", "partitions of the joined table", "chosen"),
     Part("batch_size", "count", "images per call of the CNN", "chosen"),
+    Part("training", "choice", "where the model is trained", "chosen", ("cluster", "driver")),
 )
 
 _STATISTICS = (

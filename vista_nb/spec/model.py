@@ -155,6 +155,8 @@ class PlanChoice:
 
     profile: str | None = None  # "default" | "sigmod2020"
     materialization: str | None = None  # "lazy" | "eager" | "staged"
+    materialize: str | None = None  # a layer: its raw tensors are kept
+    start: str | None = None  # "images" | a layer whose raw tensors are stored
     inference: str | None = None  # "before_join" | "after_join"
     pooling: str | None = None  # "pulled_up" | "pushed_down"
     waves: int | None = None
@@ -163,6 +165,7 @@ class PlanChoice:
     cpu: int | None = None
     num_partitions: int | None = None
     batch_size: int | None = None
+    training: str | None = None  # "cluster" | "driver"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from vista_nb.store.disk import sha256_of
 
-__all__ = ["FileDigest", "digest_bytes", "digest_files"]
+__all__ = ["FileDigest", "digest_bytes", "digest_files", "digest_known"]
 
 VERSION = 1
 RACY_NS = 2_000_000_000
@@ -79,6 +79,26 @@ def digest_files(paths: Iterable[Path], cache: Path, *, reread: bool = False) ->
     if fresh:
         _save(cache, fresh)
     return found
+
+
+def digest_known(
+    stamps: Mapping[str, tuple[int, int]],
+    cache: Path,
+    read: Callable[[Sequence[str]], Mapping[str, str]],
+    *,
+    reread: bool = False,
+) -> dict[str, FileDigest]:
+    """The digests of files under URIs. stamps: uri -> (size, mtime in ns); read: the digests that are not known."""
+    known = {} if reread else _load(cache)
+    now = {uri: _Stamp(size, mtime, "") for uri, (size, mtime) in stamps.items()}
+    held = {uri: known[uri.encode()][1] for uri in now if known.get(uri.encode(), (None, ""))[0] == now[uri]}
+    missing = [uri for uri in now if uri not in held]
+    fresh = dict(read(missing)) if missing else {}
+    settled = {u: d for u, d in fresh.items() if u in now and time.time_ns() - now[u].mtime_ns > RACY_NS}
+    if settled:
+        _save(cache, {uri.encode(): (now[uri], digest) for uri, digest in settled.items()})
+    found = held | fresh
+    return {u: FileDigest(found[u], now[u].size) if u in found else FileDigest("", 0, "cannot be read") for u in now}
 
 
 def _digest(path: Path, known: Mapping[bytes, tuple[_Stamp, str]], fresh: _Known) -> FileDigest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from vista_nb.errors import VistaStoreError
 
-__all__ = ["coded", "hold", "replace_text", "sha256_of", "sync_file", "sync_folder"]
+__all__ = ["coded", "free_bytes", "hold", "replace_text", "sha256_of", "sync_file", "sync_folder"]
 
 LOCK_SECONDS = 60.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -56,6 +57,13 @@ def hold(lock: Path) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock, timeout=LOCK_SECONDS):
         yield
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes of the disk that `folder` lies on, or will lie on."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def sync_file(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The materialization store's disk tier: pooled features of a layer, by the digest of the image.
+"""The materialization store's disk tier: pooled features or raw tensors of a layer, by the digest of the image.
 
 Reads and writes `<root>/v1/layers/<layer key>/`, returns layer sets and Arrow tables. May touch: that folder only.
 DESIGN.md sections 9 and 14: two kernels may use one store, and a killed one leaves nothing half-written, because a
@@ -20,9 +20,10 @@ from filelock import FileLock, Timeout
 
 from vista_nb.catalog.snapshot import StoredLayer
 from vista_nb.errors import VistaStoreError
-from vista_nb.store.disk import coded, hold, replace_text, sha256_of, sync_folder
+from vista_nb.store.disk import coded, free_bytes, hold, replace_text, sha256_of, sync_folder
 from vista_nb.store.manifest import FORMAT, LayerSet, LayerSetFacts, Part, is_key, parse, render
 from vista_nb.store.parts import BrokenPart, inspect_part, read_digests, read_part, schema, write_part
+from vista_nb.units import format_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,9 @@ __all__ = ["ReadResult", "Store", "store_root"]
 
 MANIFEST = "manifest.json"
 STALE_SECONDS = 86_400.0
+DISK_FLOOR = 2_000_000_000  # free bytes that raw tensors leave to everyone else
+
+_whole: set[tuple[str, int, int]] = set()  # (path, size, mtime) whose SHA-256 this process has seen to be right
 
 
 class ReadResult(NamedTuple):
@@ -55,7 +59,6 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root / f"v{FORMAT}"
-        self._whole: set[tuple[str, int, int]] = set()  # parts whose SHA-256 this process has seen to be right
         self._stages: dict[Path, FileLock] = {}
         self._notes: list[str] = []
 
@@ -91,7 +94,10 @@ class Store:
         rows = len(self.digests(key).intersection(needed)) if known else 0
         if known is None or rows == 0:
             return None
-        return StoredLayer(known.facts.layer, key, rows, known.size, known.run, known.created, known.seconds_per_image)
+        facts = known.facts
+        return StoredLayer(
+            facts.layer, key, rows, known.size, known.run, known.created, known.seconds_per_image, not facts.raw
+        )
 
     def notes(self) -> tuple[str, ...]:
         """Every note since this store was opened: broken parts, in the order they were met."""
@@ -117,19 +123,20 @@ class Store:
         return [path for path in found if path is not None]
 
     def read(self, key: str, digests: Collection[str] | None = None) -> ReadResult:
-        """The rows of `digests` (None: all), columns digest and vector. Rows of a broken part are simply missing."""
+        """The rows of `digests` (None: all), columns digest and vector | tensors. Rows of a broken part are missing."""
         import pyarrow as pa
 
         before = len(self._notes)
         known = self.lookup(key)
+        empty = schema(known is not None and known.facts.raw).empty_table()
         wanted = None if digests is None else set(digests)
         seen: set[str] = set()
         tables = []
         for part in known.parts if known else ():
-            table = self._table(key, part, known.facts.width) if known else None
+            table = self._table(key, part, known.facts) if known else None
             if table is not None:
                 tables.append(_first_rows(table, wanted, seen))
-        return ReadResult(pa.concat_tables([schema().empty_table(), *tables]), tuple(self._notes[before:]))
+        return ReadResult(pa.concat_tables([empty, *tables]), tuple(self._notes[before:]))
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -145,6 +152,15 @@ class Store:
             self.sweep()
         return folder
 
+    def make_room(self, size: int) -> None:
+        """Raises VST613 where `size` more bytes would leave less than DISK_FLOOR free: nobody's disk is filled."""
+        with coded("writing to the store", self.root):
+            free = free_bytes(self.root)
+        if free - size < DISK_FLOOR:
+            left, floor = format_bytes(free), format_bytes(DISK_FLOOR)
+            message = f"{format_bytes(size)} more would leave less than {floor} of the {left} free on the disk"
+            raise VistaStoreError("VST613", message, "free some space, or set VISTA_NB_STORE_DIR to a larger disk")
+
     def release(self, stage: Path) -> None:
         """Drop a staging folder and whatever was not committed from it."""
         shutil.rmtree(stage, ignore_errors=True)
@@ -158,7 +174,7 @@ class Store:
     ) -> LayerSet:
         """Make staged Parquet files part of a layer set: all of them or, on any error, none. Empty ones are skipped."""
         with coded("writing to the store", self.root):
-            looked = [(path, inspect_part(path, facts.width, run, seconds_per_image)) for path in staged_files]
+            looked = [(path, inspect_part(path, facts, run, seconds_per_image)) for path in staged_files]
             parts = [(path, part) for path, part in looked if part is not None]
             folder = self._folder(facts.key)
             folder.mkdir(parents=True, exist_ok=True)
@@ -170,11 +186,11 @@ class Store:
                 return self._publish(folder, known, parts)
 
     def write_table(self, facts: LayerSetFacts, table: pa.Table, run: str, seconds_per_image: float = 0.0) -> LayerSet:
-        """Store one Arrow table (digest, vector) that is already on the driver."""
+        """Store one Arrow table (digest, vector | tensors) that is already on the driver."""
         stage = self.stage()
         try:
             with coded("writing to the store", self.root):
-                write_part(table, stage / "part.parquet")
+                write_part(table, stage / "part.parquet", facts.raw)
             return self.commit(facts, [stage / "part.parquet"], run, seconds_per_image)
         finally:
             self.release(stage)
@@ -250,19 +266,19 @@ class Store:
         try:
             path = self._sized(key, part)
             seen = (str(path), part.bytes, path.stat().st_mtime_ns)
-            if seen not in self._whole:
+            if seen not in _whole:
                 if sha256_of(path) != part.sha256:
                     raise BrokenPart("its bytes changed since it was written")
-                self._whole.add(seen)
+                _whole.add(seen)
         except (BrokenPart, OSError) as reason:
             self._set_aside(key, part, reason)
             return None
         return path
 
-    def _table(self, key: str, part: Part, width: int) -> pa.Table | None:
+    def _table(self, key: str, part: Part, facts: LayerSetFacts) -> pa.Table | None:
         path = self._checked(key, part)
         try:
-            return read_part(path, width) if path else None
+            return read_part(path, facts) if path else None
         except BrokenPart as reason:
             self._set_aside(key, part, reason)
             return None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from vista_nb.plan.fingerprint import layer_key
+from vista_nb.plan.fingerprint import RAW, layer_key
 
 __all__ = ["FORMAT", "LayerSet", "LayerSetFacts", "Part", "is_key", "parse", "render"]
 
@@ -27,7 +27,8 @@ _PART = re.compile(r"[0-9a-f]{32}\.parquet")
 class LayerSetFacts:
     """Everything a layer set's key is made from, plus the CNN's name for people and the vector's length.
 
-    preprocessing: of `plan.fingerprint.preprocessing_key`. pooling and precision: as written in the spec.
+    preprocessing: of `plan.fingerprint.preprocessing_key`. pooling and precision: as written in the spec; pooling of
+    raw tensors is `plan.fingerprint.raw_pooling`, width then their values in all.
     """
 
     model_digest: str
@@ -37,6 +38,10 @@ class LayerSetFacts:
     pooling: str
     precision: str
     width: int
+
+    @property
+    def raw(self) -> bool:
+        return self.pooling.split(" ")[0] == RAW
 
     @property
     def key(self) -> str:

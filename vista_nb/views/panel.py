@@ -162,7 +162,7 @@ def _whole(seconds: float) -> str:
 
 def _foot(state: PanelState) -> str:
     """What was reused, and the last lines of the log, warnings marked."""
-    reused = small_lines(reuse_lines([layer.reused for layer in state.layers if layer.reused]))
+    reused = small_lines(reuse_lines(state.reused))
     colours = {"warning": STAR, "error": BAD}
     lines = []
     for line in state.log[-_LOG_SHOWN:]:

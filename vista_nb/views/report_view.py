@@ -44,7 +44,7 @@ def reuse_line(reused: Sequence[LayerReused]) -> str:
     Layers of one pass share its cost, so the seconds saved are those of the dearest, not their sum.
     """
     first = reused[0]
-    layers = ", ".join(event.layer for event in reused)
+    layers = ", ".join(map(_name, reused))
     run = f" from run {first.run}" if first.run else ""
     seconds = max(event.saved_seconds for event in reused)
     saved = f", {format_seconds(seconds)} saved" if seconds > 0 else ""
@@ -56,11 +56,15 @@ def reuse_line(reused: Sequence[LayerReused]) -> str:
 def reuse_lines(reused: Sequence[LayerReused], exact: bool = True) -> tuple[str, ...]:
     """One line per run they came from; not `exact`: one line for all, without run, age and bytes."""
     if not exact:
-        return (f"reused {', '.join(event.layer for event in reused)} from the store",) if reused else ()
+        return (f"reused {', '.join(map(_name, reused))} from the store",) if reused else ()
     groups: dict[tuple[str, int], list[LayerReused]] = {}
     for event in reused:
         groups.setdefault((event.run, event.rows), []).append(event)
     return tuple(reuse_line(group) for group in groups.values())
+
+
+def _name(event: LayerReused) -> str:
+    return f"raw {event.layer}" if event.raw else event.layer
 
 
 def bad_image_line(outcome: RunOutcome) -> str:

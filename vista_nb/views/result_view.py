@@ -42,7 +42,7 @@ class RunSummary:
 
     @property
     def reused(self) -> tuple[LayerReused, ...]:
-        return tuple(layer.reused for layer in self.state.layers if layer.reused)
+        return self.state.reused
 
     @property
     def title(self) -> str:

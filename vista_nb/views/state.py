@@ -71,6 +71,12 @@ class PanelState:
     log: tuple[ev.LogLine, ...] = ()
     seconds: float = 0.0
     message: str = ""
+    cuts: tuple[ev.LayerReused, ...] = ()  # raw tensors that inference goes on from
+
+    @property
+    def reused(self) -> tuple[ev.LayerReused, ...]:
+        """What came from the store: layers, then raw tensors."""
+        return (*(layer.reused for layer in self.layers if layer.reused), *self.cuts)
 
     @classmethod
     def of(cls, plan: Plan) -> PanelState:
@@ -227,6 +233,9 @@ def _scored(layer: LayerState, score: LayerScore, final: bool) -> LayerState:
 
 @_fold.register
 def _(event: ev.LayerReused, state: PanelState) -> PanelState:
+    if event.raw:
+        return replace(state, cuts=(*state.cuts, event))
+
     def marked(layer: LayerState) -> LayerState:
         return replace(layer, reused=event, phase="reused") if layer.name == event.layer else layer
 

@@ -8,6 +8,7 @@ graph and become arguments (`constants`).
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -118,9 +119,14 @@ def save(
     g_l's vectors, and raw what is named with `BESIDE`; float32 in any precision.
     """
     frozen = _frozen(part, [None if name.startswith(BESIDE) else pooling for name in names])
-    ends = [tensor.name for tensor in (*frozen.inputs, *frozen.outputs)]
+    inward = [(tensor.name, _shape(tensor)) for tensor in frozen.inputs]
+    outward = [(tensor.name, _shape(tensor)) for tensor in frozen.outputs]
+    definition = frozen.graph.as_graph_def()
+    del frozen  # with its constants
+    gc.collect()
+    ends = [name for name, _ in (*inward, *outward)]
     # the largest matrices first: no batch norm is folded into them, and Grappler copies every constant often
-    early, matrices = lifted(frozen.graph.as_graph_def(), LARGE_VALUES)
+    early, matrices = lifted(definition, LARGE_VALUES)
     graph, others = lifted(optimised(early, ends, matrices, precision, gpu=has_gpu()), SMALL_VALUES)
     content = graph.SerializeToString(deterministic=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -130,9 +136,9 @@ def save(
         (ready / GRAPH_FILE).write_bytes(content)
         meta = ArtifactMeta(
             key,
-            tuple((name, given.name, _shape(given)) for name, given in zip(inputs, frozen.inputs, strict=True)),
-            tuple((name, tensor.name) for name, tensor in zip(names, frozen.outputs, strict=True)),
-            tuple(_shape(tensor) for tensor in frozen.outputs),
+            tuple((name, *given) for name, given in zip(inputs, inward, strict=True)),
+            tuple((name, tensor) for name, (tensor, _) in zip(names, outward, strict=True)),
+            tuple(shape for _, shape in outward),
             pooling is not None,
             write_weights(ready / WEIGHTS_FILE, {**retyped(graph, matrices), **others}),
             hashlib.sha256(content).hexdigest(),

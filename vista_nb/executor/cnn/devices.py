@@ -7,11 +7,10 @@ The GPU part is untested where it matters: no GPU with TensorFlow was at hand.
 
 from __future__ import annotations
 
-import os
-
+from vista_nb.executor.cnn.tensorflow_alone import import_tensorflow
 from vista_nb.units import MIB
 
-__all__ = ["gpu_share", "use_devices"]
+__all__ = ["gpu_share", "own_threads", "use_devices"]
 
 _set: list[int] = []
 
@@ -28,9 +27,7 @@ def use_devices(threads: int, gpu_memory: int = 0) -> None:
     """
     if _set:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -44,3 +41,8 @@ def use_devices(threads: int, gpu_memory: int = 0) -> None:
     except RuntimeError:  # TensorFlow is already at work in this process (tests)
         pass
     _set.append(threads)
+
+
+def own_threads() -> int:
+    """TensorFlow's threads in this process; 0 where it was never set up."""
+    return _set[0] if _set else 0

@@ -30,7 +30,15 @@ from vista_nb.executor.cnn.throwaway import Lasting
 from vista_nb.executor.inputs import ModelSource
 from vista_nb.spec.model import Pooling
 
-__all__ = ["end_process", "known_builders", "known_model", "one_process", "prepare_artifact", "resolve_model"]
+__all__ = [
+    "artifact_folder",
+    "end_process",
+    "known_builders",
+    "known_model",
+    "one_process",
+    "prepare_artifact",
+    "resolve_model",
+]
 
 _MAKE = "vista_nb.executor.cnn.make"
 _KNOWN_WEIGHTS = ("random", "imagenet", "bundled", "own")
@@ -97,12 +105,10 @@ def prepare_artifact(
     machine; two kernels wait for each other. holding: until it is closed, nobody removes the artifact from the cache.
     Raises VST443 (cut), VST447 (no bfloat16), and what `make` reports; VistaCancelled when `cancel` is set.
     """
-    layers = [_layer(cnn, name) for name in outputs]
     begin = _layer(cnn, start) if start else None
-    tensors = _tensors(layers, [layer for layer in layers if layer.name in onward], pooled=pooling is not None)
-    names = [name for name, _ in tensors]
-    key = artifact_key(source.digest, begin.name if begin else None, names, pooling, precision)
-    folder = cache_dir / "artifacts" / key
+    tensors = _wanted_tensors(cnn, outputs, pooling, onward)
+    folder = artifact_folder(source, cnn, start, outputs, pooling, precision, cache_dir, onward)
+    key = folder.name
     wanted = {
         "digest": source.digest,
         "start": [begin.name, begin.node] if begin else None,
@@ -120,6 +126,29 @@ def prepare_artifact(
                     _run_make(_request(source, wanted), cancel)
             trim(folder.parent, budget())
     return folder
+
+
+def artifact_folder(
+    source: ModelSource,
+    cnn: CNNFacts,
+    start: str | None,
+    outputs: Sequence[str],
+    pooling: Pooling | None,
+    precision: str,
+    cache_dir: Path,
+    onward: Collection[str] = (),
+) -> Path:
+    """Where `prepare_artifact` keeps, or would keep, the artifact of these arguments. Looks at no file."""
+    names = [name for name, _ in _wanted_tensors(cnn, outputs, pooling, onward)]
+    begin = _layer(cnn, start).name if start else None
+    return cache_dir / "artifacts" / artifact_key(source.digest, begin, names, pooling, precision)
+
+
+def _wanted_tensors(
+    cnn: CNNFacts, outputs: Sequence[str], pooling: Pooling | None, onward: Collection[str]
+) -> list[tuple[str, str]]:
+    layers = [_layer(cnn, name) for name in outputs]
+    return _tensors(layers, [layer for layer in layers if layer.name in onward], pooled=pooling is not None)
 
 
 def _unresolved(cnn: CNNFacts, weights: str, seed: int) -> ModelSource:

@@ -197,7 +197,11 @@ def _checked(output: str, complaint: str, status: int, doing: str, step: str) ->
     lines = [line for line in output.splitlines() if line.startswith(_PREFIX)]
     if not lines:
         tail = " | ".join([line.strip() for line in complaint.splitlines() if line.strip()][-3:])
-        hint = "too little memory?" if status == -signal.SIGKILL else "`vista-nb doctor` checks the installation"
+        hint = (
+            "too little memory, most likely: free some, or take a smaller CNN"
+            if status == -signal.SIGKILL
+            else "`vista-nb doctor` checks the installation"
+        )
         raise VistaRunError("VST540", f"{doing} the CNN failed (status {status}): {tail[:500]}", hint, step)
     answer: dict[str, Any] = json.loads(lines[-1].removeprefix(_PREFIX))
     if "error" in answer:

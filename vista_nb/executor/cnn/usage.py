@@ -26,6 +26,7 @@ class Usage:
     decoder's part of these seconds. decoded, decode_seconds: of all photos. start: CPU seconds of the process up to the
     end of its first batch (of first_images), 0 where it had started before this pass. peak: most resident bytes since
     it began; alone: it never loaded another artifact. batches: after the first.
+    threads: TensorFlow's. held: folders of the artifacts in its memory afterwards.
     """
 
     process: int = 0
@@ -39,6 +40,8 @@ class Usage:
     first_images: int = 0
     peak: int = 0
     alone: bool = False
+    threads: int = 0
+    held: tuple[str, ...] = ()
 
     @property
     def infer_seconds(self) -> float:
@@ -103,8 +106,10 @@ def watched(folder: str, work: Callable[[Iterator[Any]], Iterator[Any]], batches
 
 
 def _tell(folder: str, usage: Usage) -> None:
-    from vista_nb.executor.cnn.model_cache import loads
+    from vista_nb.executor.cnn.devices import own_threads
+    from vista_nb.executor.cnn.model_cache import held, loads
 
+    usage.threads, usage.held = own_threads(), held()
     usage.peak, usage.alone = own_peak() or 0, len(set(loads())) == 1
     with suppress(OSError):  # another machine: no shared folder, nothing to learn from
         place = Path(folder) / f"{usage.process}.json"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vista_nb.executor.cnn.decode import BadImageError, decode
+from vista_nb.executor.cnn.first_to_go import volunteer
 from vista_nb.executor.cnn.pooling import pool_array
 from vista_nb.executor.cnn.preprocess import preprocess
-from vista_nb.executor.cnn.slots import slot
+from vista_nb.executor.cnn.rung import under_rung
+from vista_nb.executor.cnn.slots import lease
 from vista_nb.executor.cnn.tensors import (
     TENSORS_DDL,
     TENSORS_TYPE,
@@ -33,6 +35,7 @@ from vista_nb.executor.cnn.tensors import (
     tensors_column,
 )
 from vista_nb.executor.cnn.usage import decoding
+from vista_nb.executor.shipping import local_folder
 from vista_nb.spec.model import Pooling
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "output_schema",
     "pool_batches",
     "pool_ddl",
+    "ready_batches",
 ]
 
 
@@ -116,14 +120,32 @@ def infer_batches(task: InferenceTask, batches: Iterator[pa.RecordBatch]) -> Ite
     Input: digest + path | content (start None), or digest + tensors. The next mini-batch is read and decoded by
     a thread while TensorFlow works on this one.
     """
+    task = replace(under_rung(task), artifact=local_folder(task.artifact))
+    volunteer()
     schema = output_schema(task)
     folder = Path(task.slots) if task.slots else Path(task.artifact).parent / "slots"
-    with slot(folder, task.limit):
+    with lease(folder, task.limit, _forget):
         infer: Any = None
         for mini in _ahead(_prepared(task, batches)):
             # loaded late: an empty partition costs no TensorFlow
             infer = infer or _model(task)
             yield _result(task, schema, mini, infer)
+
+
+def ready_batches(task: InferenceTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Gets this process ready for `infer_batches`, and yields nothing: TensorFlow, the artifact (unless its name is
+    empty), and one blank photo through it, as the first call is the slowest.
+    """
+    from vista_nb.executor.cnn.devices import use_devices
+
+    for _ in batches:
+        pass
+    use_devices(task.threads, task.gpu_memory)
+    if task.artifact:
+        infer = _model(task)
+        if task.start is None:
+            infer(preprocess(np.zeros((1, task.height, task.width, task.channels), np.uint8), task.preprocessing))
+    yield from ()
 
 
 def pool_batches(task: PoolTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -229,6 +251,13 @@ def _model(task: InferenceTask) -> Any:
 
     use_devices(task.threads, task.gpu_memory)
     return model(Path(task.artifact), task.model_bytes)
+
+
+def _forget() -> None:
+    """Another process' turn: this one's CNN leaves memory."""
+    from vista_nb.executor.cnn.model_cache import forget
+
+    forget()
 
 
 def _result(task: InferenceTask, schema: pa.Schema, mini: _MiniBatch, infer: Any) -> pa.RecordBatch:
