@@ -138,8 +138,12 @@ def inference_seconds(result: Any) -> float:
 
 
 def memory_of(result: Any) -> str:
-    """`driver 0.71, workers 0.92, jvm 0.64`: the most that a run's processes held, by the plan's regions."""
-    regions = result.memory.regions
+    """`driver 0.71, workers 0.92, jvm 0.64`: the most that processes held, by what the plan says they will.
+
+    Storage as far as live tables fill it: the region itself is all that is left of the machine, and no need.
+    """
+    chosen = result.plan.chosen
+    regions = chosen.peak if chosen is not None and chosen.peak is not None else result.memory.regions
     planned = {
         "driver": regions.driver,
         "workers": regions.dl_execution,

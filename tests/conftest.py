@@ -20,6 +20,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     from vista_nb.executor.java import java_home
+    from vista_nb.session import jvm
+
+    jvm.stop()  # of a test that ran before: a session of vista_nb's own is not these tests' to keep
 
     # as a run does: the machine's Java, else the wheel's
     os.environ["JAVA_HOME"] = str(java_home(tmp_path_factory.mktemp("java")))

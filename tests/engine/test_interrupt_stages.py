@@ -136,7 +136,9 @@ def test_at_every_stage(kind: str, plan: dict[str, Any], shop: CataloguePaths, t
 
 def test_in_a_fit_that_cannot_be_stopped(shop: CataloguePaths, tmp_path: Path) -> None:
     """scikit-learn on the driver: the cell ends all the same, the fit is left to end and its score discarded."""
-    slow = spec_of(shop, EAGER, model="sklearn.RandomForestClassifier(n_estimators=600)", baseline=False)
+    slow = spec_of(
+        shop, EAGER, model="sklearn.LogisticRegression(solver='saga', tol=0.0, max_iter=20000)", baseline=False
+    )
     result = interrupted(slow, at_stage("train"), tmp_path)
     assert len([score for score in result.outcome.scores if not score.is_baseline]) <= 1
 

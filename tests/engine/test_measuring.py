@@ -136,7 +136,8 @@ def test_spark_workers_hold_what_was_planned(record: CNNRecord, cache: Path, bat
     assert len(ran) == 1
     assert ran[0].digest != record.digest
     assert 0.97 * cell["held"][-1] <= dict(ran[0].peaks)[batch] <= cell["held"][-1]
-    assert list(ran[0].layer_seconds) == ["fc6"]
+    # batches under 16 pay for their calls: they say little of an image's own seconds
+    assert list(ran[0].layer_seconds) == (["fc6"] if batch >= 16 else [])
     assert ran[0].start is not None
     assert ran[0].start.value > 0
 

@@ -64,7 +64,8 @@ def test_a_higher_layer_starts_from_the_kept_one(shop: CataloguePaths, store: Pa
 
 
 def repr_lines(result: Any) -> list[str]:
-    return result._repr_mimebundle_()["text/plain"].splitlines()
+    data, _ = result._repr_mimebundle_()
+    return list(data["text/plain"].splitlines())
 
 
 def test_lazy_from_the_kept_layer_is_the_baseline(shop: CataloguePaths, store: Path, kept: Any) -> None:

@@ -232,14 +232,14 @@ class SparkBackend(DriverSide):
 
     def _warm_up(self) -> None:
         """The workers of the first pass from photos start now, beside reading and joining."""
-        first = next((s for s in self._passes if s.start is None), None)
+        first = next((s for s in self._busy_passes if s.start is None), None)
         if first is not None:
             task, workers = self._task(first, ""), self._physical.cpu
             self._warming.start(self.session, self.group, workers, task, self._artifact(first).result)
 
     @property
-    def _passes(self) -> list[Infer]:
-        return [s for s in self.plan.logical.steps if isinstance(s, Infer) and s.images]
+    def _busy_passes(self) -> list[Infer]:
+        return [step for step in self._passes if step.images]
 
     def _artifact(self, step: Infer) -> Future[Path]:
         """The step's inference artifact; made in a throw-away process while the JVM joins, at most once."""
@@ -262,10 +262,10 @@ class SparkBackend(DriverSide):
 
     def _prepare_artifacts(self) -> bool:
         """Starts making what the passes will load; whether any of them looks at photos."""
-        for later in self._passes:
+        for later in self._busy_passes:
             self._artifact(later)
         self._preparing.submit(end_process)
-        return any(later.start is None for later in self._passes)
+        return any(later.start is None for later in self._busy_passes)
 
     def _photos(self) -> DataFrame:
         """The photos of the joined records, joined in Spark once; or, where the join comes late, all of T_img."""

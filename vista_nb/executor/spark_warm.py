@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vista_nb.errors import VistaCancelled
 from vista_nb.executor.cnn.worker import InferenceTask, ready_batches
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class WarmUp:
 def _warm(
     session: SparkSession, group: str, workers: int, task: InferenceTask, artifact: Callable[[float], Path]
 ) -> None:
-    with suppress(Exception):
+    with suppress(Exception, VistaCancelled):
         task = replace(task, artifact=str(artifact(_PATIENCE)))
     with suppress(Exception):
         session.sparkContext.setJobGroup(group, "vista_nb: Start the workers", interruptOnCancel=True)
