@@ -15,7 +15,7 @@ from executor_support import EAGER, SMALL_LAYERS, STAGED, SparkMaker, make_plan,
 from executor_support import small_workload as small
 
 from vista_nb.errors import VistaCancelled, VistaDataError
-from vista_nb.executor.spark_session import active_jobs
+from vista_nb.executor.spark_session import active_jobs, cancel_group
 from vista_nb.executor.walk import walk
 from vista_nb.outcome.events import BatchDone, Event, LayerReused, LayerScored
 
@@ -150,3 +150,19 @@ def kill_workers() -> list[int]:
                 process.kill()
                 killed.append(process.pid)
     return killed
+
+
+def test_a_group_cancelled_for_good_starts_no_job(spark: Any) -> None:
+    """A thread that was about to start its job, as the workers' warm-up may be, finds the door shut."""
+    context = spark.sparkContext
+    try:
+        context.setJobGroup("cancelled", "for good", interruptOnCancel=True)
+        assert spark.range(3).count() == 3
+        cancel_group(spark, "cancelled")
+        assert spark.range(3).count() == 3, "the ladder's next try needs the group"
+        cancel_group(spark, "cancelled", for_good=True)
+        with pytest.raises(Exception, match="cancel"):
+            spark.range(3).count()
+    finally:
+        context.setLocalProperty("spark.jobGroup.id", None)
+    assert spark.range(3).count() == 3

@@ -23,7 +23,9 @@ layers: top 2
 pool: avg
 model: LogisticRegression(regParam=0.02)
 plan: {cpu: 1, batch_size: 8}"""
-JOBS = """from pyspark.sql import SparkSession
+# the cell ends at once; a JVM that was just starting is left to come up, and a session beside it would be a second one
+JOBS = """shop.wait(60)
+from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 print(list(spark.sparkContext.statusTracker().getActiveJobsIds()), spark.range(3).count(), shop.status)"""
 

@@ -181,7 +181,7 @@ class SparkBackend(DriverSide):
 
     def cancel(self) -> None:
         self.cancelled.set()
-        cancel_group(self.session, self.group)
+        cancel_group(self.session, self.group, for_good=True)
 
     def close(self) -> None:
         """Give Storage Memory back; what was saved stays readable from the store. Callable more than once."""
@@ -235,7 +235,8 @@ class SparkBackend(DriverSide):
         first = next((s for s in self._busy_passes if s.start is None), None)
         if first is not None:
             task, workers = self._task(first, ""), self._physical.cpu
-            self._warming.start(self.session, self.group, workers, task, self._artifact(first).result)
+            ready = self._artifact(first).result
+            self._warming.start(self.session, self.group, workers, task, ready, self.cancelled)
 
     @property
     def _busy_passes(self) -> list[Infer]:

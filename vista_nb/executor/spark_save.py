@@ -21,6 +21,8 @@ __all__ = ["save_vectors"]
 
 def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> bool:
     """Keep what the store lacks of each layer's frame. seconds: layer -> inference per image, for later reports."""
+    import pyarrow as pa
+
     whole, writing = [], None
     with ThreadPoolExecutor(1, thread_name_prefix="vista-save") as writer:
         for layer, frame in frames.items():
@@ -30,6 +32,7 @@ def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping
             writing = writer.submit(_write, shelf, layer, table, seconds.get(layer, 0.0))
         if writing is not None:
             whole.append(writing.result())
+    pa.default_memory_pool().release_unused()  # the kernel's region is planned for one layer at a time
     return all(whole)
 
 

@@ -199,10 +199,16 @@ def active_jobs(session: SparkSession, group: str | None = None) -> int:
     return len(running if group is None else running & set(tracker.getJobIdsForGroup(group)))
 
 
-def cancel_group(session: SparkSession, group: str) -> None:
-    """Cancel every job of a group; callable from any thread, and when nothing runs."""
+def cancel_group(session: SparkSession, group: str, *, for_good: bool = False) -> None:
+    """Cancel every job of a group; callable from any thread, and when nothing runs.
+
+    for_good: jobs that another thread is about to start as well. The ladder's next try needs the group.
+    """
     with suppress(Exception):  # the JVM may be gone: then nothing runs
-        session.sparkContext.cancelJobGroup(group)
+        if for_good:
+            session.sparkContext._jsc.sc().cancelJobGroupAndFutureJobs(group)
+        else:
+            session.sparkContext.cancelJobGroup(group)
 
 
 def _gateway(conf: Any, log: Path) -> Any:

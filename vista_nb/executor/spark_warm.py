@@ -34,14 +34,20 @@ class WarmUp:
         self._thread: threading.Thread | None = None
 
     def start(
-        self, session: SparkSession, group: str, workers: int, task: InferenceTask, artifact: Callable[[float], Path]
+        self,
+        session: SparkSession,
+        group: str,
+        workers: int,
+        task: InferenceTask,
+        artifact: Callable[[float], Path],
+        cancelled: threading.Event,
     ) -> None:
         """As a job of `group`. artifact: waits at most so many seconds for the folder, or raises.
 
         What goes wrong here goes wrong again in the pass, which says so.
         """
         if session.sparkContext.master.startswith("local["):
-            arguments = (session, group, workers, task, artifact)
+            arguments = (session, group, workers, task, artifact, cancelled)
             self._thread = threading.Thread(target=_warm, args=arguments, name="vista-warm-up", daemon=True)
             self._thread.start()
 
@@ -52,10 +58,17 @@ class WarmUp:
 
 
 def _warm(
-    session: SparkSession, group: str, workers: int, task: InferenceTask, artifact: Callable[[float], Path]
+    session: SparkSession,
+    group: str,
+    workers: int,
+    task: InferenceTask,
+    artifact: Callable[[float], Path],
+    cancelled: threading.Event,
 ) -> None:
     with suppress(Exception, VistaCancelled):
         task = replace(task, artifact=str(artifact(_PATIENCE)))
+    if cancelled.is_set():
+        return
     with suppress(Exception):
         session.sparkContext.setJobGroup(group, "vista_nb: Start the workers", interruptOnCancel=True)
         ids = session.range(workers, numPartitions=workers)
