@@ -22,7 +22,7 @@ ORDER = ("against_lazy", "cold", "speed", "second_cell", "start", "scaling", "in
 HEAD = """# Results
 
 Written by `python -m benchmarks.results_table` from the CSVs beside this file, which `./run bench --full` writes.
-Medians of the runs that the column shows (three, or one where time was short); the two sides of a ratio are of one run and took turns.
+Medians of the runs that the column shows (three, or one where time was short). The two sides of a ratio took turns.
 Random weights: run times do not depend on weight values, accuracies say nothing here.
 """
 Line = Mapping[str, str]
