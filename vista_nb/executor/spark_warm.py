@@ -9,12 +9,12 @@ Executors of a cluster are left alone: which of them a task reaches is Spark's t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vista_nb.errors import VistaCancelled
 from vista_nb.executor.cnn.worker import InferenceTask, ready_batches
@@ -72,8 +72,4 @@ def _warm(
     with suppress(Exception):
         session.sparkContext.setJobGroup(group, "vista_nb: Start the workers", interruptOnCancel=True)
         ids = session.range(workers, numPartitions=workers)
-        ids.mapInArrow(partial(_one_each, task), "id long").count()
-
-
-def _one_each(task: InferenceTask, batches: Iterator[Any]) -> Iterator[Any]:
-    return ready_batches(task, batches)
+        ids.mapInArrow(partial(ready_batches, task), "id long").count()

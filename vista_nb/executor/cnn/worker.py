@@ -138,6 +138,7 @@ def ready_batches(task: InferenceTask, batches: Iterator[pa.RecordBatch]) -> Ite
     """
     from vista_nb.executor.cnn.devices import use_devices
 
+    volunteer()
     for _ in batches:
         pass
     use_devices(task.threads, task.gpu_memory)
