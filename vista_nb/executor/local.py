@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -22,14 +21,13 @@ from numpy.typing import NDArray
 from vista_nb.catalog.roster import LayerFacts
 from vista_nb.errors import VistaRunError
 from vista_nb.executor.backend import Progress, Wave
-from vista_nb.executor.base import DriverSide
 from vista_nb.executor.cnn.pooling import pool_array
 from vista_nb.executor.cnn.tensors import from_arrow, tensors_column, to_array
+from vista_nb.executor.driver_backend import DriverBackend
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Rows, Vectors
-from vista_nb.outcome.scores import LayerScore
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.logical import Infer, Pool, Release, Save, Train, TrainBaselines
+from vista_nb.plan.logical import Infer, Pool, Release, Save
 from vista_nb.store.parts import write_part
 
 __all__ = ["GRID", "LocalBackend"]
@@ -38,7 +36,7 @@ GRID = 8
 _Tensors = dict[str, NDArray[np.float32]]
 
 
-class LocalBackend(DriverSide):
+class LocalBackend(DriverBackend):
     """`raw` and `pooled` hold digest -> array by layer, so tests can see what is live."""
 
     def __init__(self, plan: Plan, inputs: RunInputs) -> None:
@@ -77,14 +75,6 @@ class LocalBackend(DriverSide):
         if step.raw:
             return self._save_raw(step.layers[0])
         return sum(self._save(layer) for layer in step.layers)
-
-    def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:  # noqa: ARG002
-        return self.trainer.baselines(self.rows.below(wave.high), self.trainer.fit, wave)
-
-    def train(self, step: Train, wave: Wave) -> LayerScore:
-        rows = self.rows.below(wave.high)
-        matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
-        return self.trainer.scored(step.layer, self.trainer.fit(rows, matrix), wave, self.source(step.layer))
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
         if self.raw.pop(step.layer, None) is None:

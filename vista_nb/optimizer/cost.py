@@ -120,7 +120,7 @@ Parts = list[tuple[str, float]]
 def predict(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> Cost:
     """Seconds of every step; rows and images scaled by `fraction`, start-up not."""
     work = work_of(option, spill, facts, fraction)
-    engines = engine_seconds(facts)
+    engines = engine_seconds(facts, option.logical, option.physical.training)
     components = dict.fromkeys(COMPONENTS, 0.0) | {"start": engines}
     by_step = []
     for step in option.logical.steps:

@@ -28,7 +28,7 @@ from vista_nb.optimizer.search import fits, search
 from vista_nb.optimizer.starting import warm_note
 from vista_nb.optimizer.waves import choose_waves, first_result_seconds
 from vista_nb.plan.candidate import Candidate, Plan
-from vista_nb.plan.logical import Infer
+from vista_nb.plan.engines import needs_spark, works_on_photos
 from vista_nb.plan.titles import step_title
 from vista_nb.units import format_bytes
 
@@ -167,8 +167,9 @@ def _chosen(state: Planning, best: Priced, ends: Ends) -> Candidate:
 def _notes(best: Priced, facts: Facts) -> tuple[str, ...]:
     warm = warm_note(best.option.logical, facts)
     notes = [warm] if warm else []
-    if not any(isinstance(step, Infer) for step in best.option.logical.steps):
-        notes.append("every layer is in the store: no CNN runs")
+    if not works_on_photos(best.option.logical):
+        spark = needs_spark(best.option.logical, best.option.physical.training)
+        notes.append(f"every layer is in the store: no CNN runs{'' if spark else ', and Spark is not needed'}")
     if best.admission.spill:
         notes.append(f"{format_bytes(best.admission.spill)} of live tables go to disk")
     return tuple(notes)

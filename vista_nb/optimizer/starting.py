@@ -13,8 +13,9 @@ from vista_nb.optimizer.candidates import Option, outlines
 from vista_nb.optimizer.facts import Facts, gather, given
 from vista_nb.optimizer.rates import DEFAULT
 from vista_nb.optimizer.reuse import find_reuse
+from vista_nb.plan.engines import needs_spark
 from vista_nb.plan.logical import Infer, LogicalPlan, Materialization
-from vista_nb.plan.physical import PhysicalPlan
+from vista_nb.plan.physical import PhysicalPlan, TrainingSite
 
 __all__ = [
     "cnn_pass",
@@ -34,9 +35,10 @@ def hops(nodes: int) -> int:
     return (nodes - 1).bit_length()
 
 
-def engine_seconds(facts: Facts) -> float:
-    """Before the first step: the JVM. The model's digest is found meanwhile."""
-    return 0.0 if facts.snapshot.warm.jvm else facts.rates.session_seconds
+def engine_seconds(facts: Facts, logical: LogicalPlan, site: TrainingSite) -> float:
+    """Before the first step: the JVM, where the plan needs one. The model's digest is found meanwhile."""
+    needed = needs_spark(logical, site) and not facts.snapshot.warm.jvm
+    return facts.rates.session_seconds if needed else 0.0
 
 
 def first_jobs_seconds(facts: Facts) -> float:
