@@ -110,7 +110,7 @@ class DriverSide:
 
     def notes(self) -> Sequence[str]:
         """Sentences for the user: label, columns, leaks, store, fits."""
-        return (*self._notes, *self.shelf.notes, *self.trainer.notes)
+        return (*self._notes, *self.shelf.told(), *self.trainer.notes)
 
     # -- for the result object ---------------------------------------------------------------------------------------
 

@@ -62,7 +62,8 @@ class DriverBackend(DriverSide):
         self.cancelled.set()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing is held but the store's parts."""
+        self.shelf.close()
 
     def _go_on(self) -> None:
         if self.cancelled.is_set():

@@ -82,3 +82,4 @@ class RunInputs:
     store_dir: Path
     cache_dir: Path
     reuse: str = "auto"  # auto | never | require
+    store_budget: int | None = None  # bytes; None: the environment's, else the default

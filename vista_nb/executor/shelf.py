@@ -21,6 +21,7 @@ from vista_nb.outcome.events import LayerReused
 from vista_nb.plan.fingerprint import preprocessing_key, raw_pooling
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
+from vista_nb.store.notes import waiting_notes
 from vista_nb.store.parts import schema
 
 __all__ = ["Shelf"]
@@ -31,11 +32,11 @@ class Shelf:
 
     def __init__(self, inputs: RunInputs) -> None:
         self._inputs = inputs
-        self._store = Store(inputs.store_dir)
+        self._store = Store(inputs.store_dir, inputs.store_budget, of_run=True)
         self.held: dict[str, set[str]] = {}
         self.raw_held: dict[str, set[str]] = {}
         self.reused: set[str] = set()
-        self.notes: list[str] = []
+        self.notes: list[str] = list(waiting_notes(inputs.store_dir))  # of planning, which has nobody to tell
 
     def facts(self, layer: str) -> LayerSetFacts:
         """What the layer set is keyed by; its vectors' length."""
@@ -64,8 +65,7 @@ class Shelf:
         for layer in layers:
             key = (self.raw_facts(layer) if raw else self.facts(layer)).key
             try:
-                self.notes.extend(self._store.verify(key))
-                found = self._store.digests(key).intersection(needed)
+                found = self._store.take(key, needed)
                 known = self._store.lookup(key)
             except VistaStoreError as error:
                 self.notes.append(f"the store was not used: {error.message}")
@@ -94,7 +94,6 @@ class Shelf:
         facts = self.facts(layer)
         wanted = self.held.get(layer, set()).intersection(digests)
         result = self._store.read(facts.key, wanted) if wanted else None
-        self.notes.extend(result.notes if result else ())
         rows = result.table.num_rows if result else 0
         if rows < len(wanted):
             message = f"the store lost {len(wanted) - rows} of {len(wanted)} images of layer {layer} during the run"
@@ -112,12 +111,20 @@ class Shelf:
         try:
             self._store.write_table(self.facts(layer), table, self._inputs.run, seconds_per_image)
         except VistaStoreError as error:
-            note = f"features were not kept: {error.message}"
+            note = f"features were not kept ({error.code}): {error.message}"
             if note not in self.notes:
                 self.notes.append(note)
             return 0
         self.held.setdefault(layer, set()).update(table.column("digest").to_pylist())
         return int(table.num_rows)
+
+    def told(self) -> tuple[str, ...]:
+        """Sentences about the store, for the user."""
+        return tuple(dict.fromkeys((*self.notes, *self._store.notes())))
+
+    def close(self) -> None:
+        """Other kernels may evict what this run read and wrote."""
+        self._store.close()
 
     # -- raw tensors ---------------------------------------------------------------------------------------------------
 
@@ -132,15 +139,13 @@ class Shelf:
         """(digest, tensors) of held images, on the driver: for the reference backend."""
         wanted = self.raw_held.get(layer, set()).intersection(digests)
         result = self._store.read(self.raw_facts(layer).key, wanted)
-        self.notes.extend(result.notes)
         return result.table
 
     def raw_lacking(self, layer: str, digests: Iterable[str]) -> set[str]:
         """The images whose raw tensors the store does not have whole, whoever made those it has."""
         key = self.raw_facts(layer).key
         try:
-            self.notes.extend(self._store.verify(key))
-            return set(digests) - self._store.digests(key)
+            return set(digests) - self._store.take(key, digests)
         except VistaStoreError:
             return set(digests)
 
@@ -153,8 +158,7 @@ class Shelf:
         """
         facts = self.raw_facts(layer)
         try:
-            self._store.make_room(4 * facts.width * len(digests))
-            stage = self._store.stage()
+            stage = self._store.stage(4 * facts.width * len(digests), raw=True)
             try:
                 self._store.commit(facts, write(stage), self._inputs.run, seconds_per_image)
             finally:

@@ -191,6 +191,7 @@ class SparkBackend(DriverSide):
         self._made.clear()
         self._preparing.shutdown(wait=False, cancel_futures=True)
         self._holding.close()
+        self.shelf.close()
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """From the store what it holds, the rest (where saving failed) straight from Spark."""

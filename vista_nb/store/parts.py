@@ -150,7 +150,8 @@ def read_digests(path: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
-        return list(pq.ParquetFile(path).read(columns=["digest"]).column("digest").to_pylist())
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        return list(file.read(columns=["digest"]).column("digest").to_pylist())
     except (pa.ArrowException, OSError, KeyError) as error:
         raise BrokenPart(str(error)) from error
 
