@@ -55,6 +55,7 @@ def execute(run: Run) -> None:
         _stop_if_cancelled(run)
         backend, see = _spark(starting.result(), run) if starting and _on_spark(run.plan) else _kernel(run)
         run.attach(backend)
+        after.callback(backend.shelf.close)
         run.emit(
             RunStarted(0, 1, 0.0, run.plan.layers, _to_infer(run), len(run.plan.logical.steps), run.plan.logical.waves)
         )
@@ -149,6 +150,7 @@ def _inputs(prepared: Prepared, run: Run) -> RunInputs:
         run.store_dir,
         cache_root(),
         run.options.reuse,
+        run.options.store_budget,
     )
 
 

@@ -138,15 +138,15 @@ class Store:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def verify(self, key: str) -> tuple[str, ...]:
-        """Check size and SHA-256 of every part now (once per process); returns a note per part set aside.
+    def verify(self, key: str, *, again: bool = False) -> tuple[str, ...]:
+        """Check size and SHA-256 of every part now (once per process, or again); returns a note per part set aside.
 
         Call it before a plan relies on the rows: `digests` reads one column and cannot see a flipped bit elsewhere.
         """
         before = len(self._notes)
         known = self.lookup(key)
         for part in known.parts if known else ():
-            self._checked(key, part)
+            self._checked(key, part, again=again)
         return self._notes.since(before)
 
     def take(self, key: str, needed: Iterable[str]) -> set[str]:
@@ -323,12 +323,12 @@ class Store:
             raise BrokenPart(f"{size} bytes, the manifest says {part.bytes}")
         return path
 
-    def _checked(self, key: str, part: Part) -> Path | None:
+    def _checked(self, key: str, part: Part, *, again: bool = False) -> Path | None:
         """The part's path once its bytes are known to be right; None after setting it aside."""
         try:
             path = self._sized(key, part)
             seen = (str(path), part.bytes, path.stat().st_mtime_ns)
-            if seen not in _whole:
+            if again or seen not in _whole:
                 if sha256_of(path) != part.sha256:
                     raise BrokenPart("its bytes changed since it was written")
                 _whole.add(seen)
