@@ -71,3 +71,13 @@ def test_stored_features_give_the_same_scores(first: Any, shop: CataloguePaths, 
     """Trained by the kernel on stored features, the same model gives the accuracies of the first cell."""
     found = in_a_new_kernel(spec_of(shop), store, tmp_path)
     assert found["scores"] == {score.layer: pytest.approx(score.value) for score in first.outcome.scores}
+
+
+def test_layers_kept_beside_serve_a_wider_cell(first: Any, shop: CataloguePaths, store: Path, tmp_path: Path) -> None:
+    """`top 5` after `top 2`: what lay on the way is there, nothing is inferred, and it is what inferring it gives."""
+    assert any(note.startswith("kept for later cells: ") for note in first.outcome.notes)
+    found = in_a_new_kernel(spec_of(shop, layers="top 5"), store, tmp_path)
+    assert found["inferred"] == 0
+    assert found["children"] == []
+    alone = vista_nb.run(spec_of(shop, layers="top 5"), store_dir=tmp_path / "other", reuse="never")
+    assert found["scores"] == {score.layer: pytest.approx(score.value) for score in alone.outcome.scores}

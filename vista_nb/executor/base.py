@@ -186,6 +186,14 @@ class DriverSide:
         """Whether a pass leaves this layer's raw tensors for a later one; those of the cut are there already."""
         return layer != self.cut and any(step.start == layer for step in self._passes)
 
+    def shares(self, step: Infer, per_image: float) -> dict[str, float]:
+        """Seconds per image up to each layer of a pass that took so many: lower layers would have cost less alone."""
+        cnn = {layer.name: layer.seconds for layer in self.workload.cnn.layers}
+        below = cnn[step.start] if step.start is not None else 0.0
+        spans = {name: max(0.0, cnn[name] - below) for name in step.outputs}
+        longest = max(spans.values())
+        return {name: per_image * (span / longest if longest else 1.0) for name, span in spans.items()}
+
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """The layer's features for these rows' images. Subclasses."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class LocalBackend(DriverBackend):
         began = time.perf_counter()
         self._load_cut(step.start, wave)
         todo = sorted(self.todo(step, wave, set(self.raw.get(step.start or "", {}))))
-        found: dict[str, _Tensors] = {name: {} for name in step.layers}
+        found: dict[str, _Tensors] = {name: {} for name in step.outputs}
         reasons: dict[str, str] = {}
         for done, digest in enumerate(todo, 1):
             self._forward(step, digest, found, reasons)
@@ -58,8 +59,7 @@ class LocalBackend(DriverBackend):
             self._keep(name, tensors, pooled=step.pooled)
             if step.pooled and self.goes_on_from(name):
                 self.raw[name] = tensors
-            spent = (time.perf_counter() - began) / max(1, len(todo)) / len(step.layers)
-            self.seconds[name] = spent
+        self.seconds |= self.shares(step, (time.perf_counter() - began) / max(1, len(todo)))
         self.refuse(reasons)
         return len(todo)
 
@@ -74,7 +74,11 @@ class LocalBackend(DriverBackend):
     def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
         if step.raw:
             return self._save_raw(step.layers[0])
-        return sum(self._save(layer) for layer in step.layers)
+        kept = sum(self._save(layer) for layer in step.layers)
+        for layer in step.beside:  # after what was asked for
+            made = self.pooled.pop(layer, {})
+            self.shelf.save_beside(layer, _vectors_table(made, sorted(made)), self.seconds.get(layer, 0.0))
+        return kept
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
         if self.raw.pop(step.layer, None) is None:
@@ -121,9 +125,7 @@ class LocalBackend(DriverBackend):
     def _save(self, layer: str) -> int:
         made = self.pooled.get(layer, {})
         fresh = sorted(self.shelf.lacking(layer, made))
-        vectors = [made[digest].tolist() for digest in fresh]
-        table = pa.table({"digest": pa.array(fresh, pa.string()), "vector": pa.array(vectors, pa.list_(pa.float32()))})
-        return self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+        return self.shelf.save(layer, _vectors_table(made, fresh), self.seconds.get(layer, 0.0))
 
     def _load_cut(self, layer: str | None, wave: Wave) -> None:
         """The cut's tensors that the store holds, beside those that this wave made."""
@@ -159,6 +161,11 @@ class LocalBackend(DriverBackend):
         with Image.open(io.BytesIO(third) if isinstance(third, bytes) else third) as picture:
             small = picture.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX)
         return np.asarray(small, dtype=np.float32) / 127.5 - 1.0
+
+
+def _vectors_table(made: _Tensors, digests: Sequence[str]) -> pa.Table:
+    vectors = [made[digest].tolist() for digest in digests]
+    return pa.table({"digest": pa.array(digests, pa.string()), "vector": pa.array(vectors, pa.list_(pa.float32()))})
 
 
 def _project(below: NDArray[np.float32], layer: LayerFacts) -> NDArray[np.float32]:

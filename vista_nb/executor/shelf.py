@@ -23,6 +23,7 @@ from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
 from vista_nb.store.notes import waiting_notes
 from vista_nb.store.parts import schema
+from vista_nb.units import format_bytes, format_seconds
 
 __all__ = ["Shelf"]
 
@@ -36,6 +37,8 @@ class Shelf:
         self.held: dict[str, set[str]] = {}
         self.raw_held: dict[str, set[str]] = {}
         self.reused: set[str] = set()
+        self.beside_seconds = 0.0  # of the rows kept for later cells: collecting and writing them
+        self._beside: dict[str, int] = {}  # layer -> bytes
         self.notes: list[str] = list(waiting_notes(inputs.store_dir))  # of planning, which has nobody to tell
 
     def facts(self, layer: str) -> LayerSetFacts:
@@ -120,11 +123,33 @@ class Shelf:
 
     def told(self) -> tuple[str, ...]:
         """Sentences about the store, for the user."""
-        return tuple(dict.fromkeys((*self.notes, *self._store.notes())))
+        return tuple(dict.fromkeys((*self.notes, *self._store.notes(), *self._beside_notes())))
 
     def close(self) -> None:
         """Other kernels may evict what this run read and wrote."""
         self._store.close()
+
+    def save_beside(self, layer: str, table: pa.Table, seconds_per_image: float) -> None:
+        """Keep rows of a layer that nobody asked for, for later cells, where that evicts nothing and others lack it."""
+        began, facts = time.monotonic(), self.facts(layer)
+        try:
+            known = self._store.digests(facts.key)
+            fresh = [digest not in known for digest in table.column("digest").to_pylist()]
+            table = table if all(fresh) else table.filter(pa.array(fresh, pa.bool_()))
+            if not table.num_rows or table.nbytes > self._store.spare():
+                return
+            self._store.write_table(facts, table, self._inputs.run, seconds_per_image)
+        except VistaStoreError:
+            return  # nobody waits for it: what was asked for says what is wrong with the store
+        self._beside[layer] = self._beside.get(layer, 0) + 4 * facts.width * table.num_rows
+        self.beside_seconds += time.monotonic() - began
+
+    def _beside_notes(self) -> tuple[str, ...]:
+        """What was kept for later cells, at which cost; nothing where nothing was."""
+        if not self._beside:
+            return ()
+        size, seconds = format_bytes(sum(self._beside.values())), format_seconds(self.beside_seconds)
+        return (f"kept for later cells: {', '.join(sorted(self._beside))} ({size}, written in {seconds})",)
 
     # -- raw tensors ---------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from vista_nb.executor.shipping import ship_artifact, ship_package, slots
 from vista_nb.executor.spark_errors import translated
 from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass, storage_level
 from vista_nb.executor.spark_raw import Raw, only, onward, save_tensors, with_stored
-from vista_nb.executor.spark_save import save_vectors
+from vista_nb.executor.spark_save import save_beside, save_vectors
 from vista_nb.executor.spark_session import cancel_group, run_session
 from vista_nb.executor.spark_tables import all_images, digest_frame, needed_images, split_rows, stored_frame
 from vista_nb.executor.spark_train import fit_on_cluster
@@ -126,7 +126,7 @@ class SparkBackend(DriverSide):
             result = self._pass(step, wave, todo, progress)
             batch = self._descent.physical.batch_size
             if self._descent.rung == before:  # else its workers ran under more than one batch size
-                self.usage.append(PassUsage(step.layers, step.start, step.pooled, batch, result.usage))
+                self.usage.append(PassUsage(step.outputs, step.start, step.pooled, batch, result.usage))
             self._keep(step, result, todo)
         check_opened(self.session, self.inputs.images.images, result.reasons)
         self.refuse(result.reasons)
@@ -151,7 +151,10 @@ class SparkBackend(DriverSide):
                 layer = step.layers[0]
                 return save_tensors(self.shelf, layer, self._raw.get(layer), self.seconds.get(layer, 0.0))
             made = {layer: self._made[layer][-1].vectors for layer in step.layers if self._made.get(layer)}
-            if save_vectors(self.shelf, made, self.seconds) and self._physical.training is TrainingSite.DRIVER:
+            aside = {layer: parts[-1].vectors for layer in step.beside if (parts := self._made.pop(layer, []))}
+            whole = save_vectors(self.shelf, made, self.seconds)
+            save_beside(self.shelf, aside, self.seconds)
+            if whole and self._physical.training is TrainingSite.DRIVER:
                 self._forget(step.layers)  # the driver reads the store: Storage Memory is free for the next layer
         return max((len(self.shelf.held.get(layer, ())) for layer in step.layers), default=0)
 
@@ -224,7 +227,7 @@ class SparkBackend(DriverSide):
         """What a worker must know of the step."""
         cnn, physical = self.workload.cnn, self._physical
         return InferenceTask(
-            artifact, cnn.input_height, cnn.input_width, cnn.preprocessing, step.layers,
+            artifact, cnn.input_height, cnn.input_width, cnn.preprocessing, step.outputs,
             step.start, step.pooled, physical.batch_size, physical.threads_per_task, channels=cnn.channels,
             onward=step.pooled and any(map(self.goes_on_from, step.layers)),
             gpu_memory=gpu_share(self.workload.spec.resources.gpu_memory or 0, physical.cpu),
@@ -252,7 +255,7 @@ class SparkBackend(DriverSide):
                 self.inputs.model,
                 work.cnn,
                 step.start,
-                step.layers,
+                step.outputs,
                 pooling,
                 work.precision.value,
                 self.inputs.cache_dir,
@@ -295,11 +298,10 @@ class SparkBackend(DriverSide):
     def _keep(self, step: Infer, result: PassResult, todo: set[str]) -> None:
         """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
         frame = self._kept(result.frame)
-        per_image = result.seconds / max(1, result.images) / len(step.layers)
+        self.seconds |= self.shares(step, result.seconds / max(1, result.images))
         waiting = {layer for layer in step.layers if not step.pooled or self.goes_on_from(layer)}
         raw = Raw(frame, todo - result.reasons.keys(), waiting)
-        for place, layer in enumerate(step.layers):
-            self.seconds[layer] = per_image
+        for place, layer in enumerate(step.outputs):
             if step.pooled:
                 column = result.good.selectExpr("digest", f"f{place} as vector")
                 self._made.setdefault(layer, []).append(_Made(column, frame))

@@ -252,10 +252,11 @@ def _store(step: Save | Load, work: Work) -> Parts:
     else:
         images = facts.reuse.loaded_images if isinstance(step, Load) else facts.reuse.images
     lengths = facts.raw if step.raw else facts.pooled
-    values = sum(lengths[name] for name in step.layers) / facts.snapshot.statistics.views
+    layers = (*step.layers, *(step.beside if isinstance(step, Save) else ()))
+    values = sum(lengths[name] for name in layers) / facts.snapshot.statistics.views
     rate = rates.disk_read if isinstance(step, Load) else rates.disk_write
     size = 4.0 * values * images * work.fraction
-    parts = len(step.layers) * rates.part_seconds
+    parts = len(layers) * rates.part_seconds
     return [("store", parts + size / (rate * work.option.physical.nodes))]
 
 

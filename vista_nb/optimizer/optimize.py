@@ -25,6 +25,7 @@ from vista_nb.optimizer.ranking import Priced, order, why_it_lost
 from vista_nb.optimizer.rates import DEFAULT, Rates
 from vista_nb.optimizer.reuse import find_reuse
 from vista_nb.optimizer.search import fits, search
+from vista_nb.optimizer.speculation import beside_notes, speculate
 from vista_nb.optimizer.starting import warm_note
 from vista_nb.optimizer.waves import choose_waves, first_result_seconds
 from vista_nb.plan.candidate import Candidate, Plan
@@ -46,6 +47,7 @@ class Planning:
     looked_at: int = 0
     admitted: tuple[tuple[Option, Admission], ...] = ()
     ranked: tuple[Priced, ...] = ()  # feasible ones, best first, then the others
+    best: Priced | None = None  # of ranked, with what it keeps beside
     waves: int = 1
     interim: float = 0.0
     plan: Plan | None = None
@@ -95,19 +97,25 @@ def rank_by_cost(state: Planning) -> Planning:
     return replace(state, ranked=tuple(sorted(priced, key=lambda p: (not p.admission.feasible, order(p)))))
 
 
+def keep_beside(state: Planning) -> Planning:
+    """Other layers on the winner's way are kept for later cells, where they cost next to nothing."""
+    return replace(state, best=speculate(state.ranked[0], state.facts))
+
+
 def spread_over_waves(state: Planning) -> Planning:
     """The winner gets as many waves as it can pay for."""
-    best = state.ranked[0]
+    best = state.best or state.ranked[0]
     waves, interim = choose_waves(best.option, best.cost, state.facts)
     return replace(state, waves=waves, interim=interim)
 
 
 def assemble(state: Planning) -> Planning:
     """The plan as a value: the chosen candidate, the others with why they lost, the fallback ladder."""
-    facts, best = state.facts, state.ranked[0]
+    facts, best = state.facts, state.best or state.ranked[0]
     ends = Ends(replace(facts, rates=facts.rates.fast()), replace(facts, rates=facts.rates.slow()))
     chosen = _chosen(state, best, ends)
-    losers = (candidate(priced, facts, ends, why_it_lost(priced, best)) for priced in state.ranked[1:])
+    winner, *others = state.ranked
+    losers = (candidate(priced, facts, ends, why_it_lost(priced, winner)) for priced in others)
     workload, physical = facts.snapshot.workload, best.option.physical
     titles = map(step_title, best.option.logical.steps)
     plan = Plan(
@@ -128,7 +136,7 @@ def assemble(state: Planning) -> Planning:
         images=facts.snapshot.images,
         nodes=facts.snapshot.system.nodes,
         driver_node=best.admission.driver_node,
-        notes=(*workload.notes, *_notes(best, facts)),
+        notes=(*workload.notes, *_notes(best, facts), *beside_notes(best, winner, facts)),
         looked_at=state.looked_at,
         start_seconds=round(best.cost.engines, 3),
     )
@@ -140,6 +148,7 @@ STAGES: tuple[Callable[[Planning], Planning], ...] = (
     prune_physical_plans,
     admit_by_memory,
     rank_by_cost,
+    keep_beside,
     spread_over_waves,
     assemble,
 )

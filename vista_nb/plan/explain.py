@@ -149,14 +149,19 @@ def _operator(step: Step, plan: Plan) -> str:
             return "Train(M, tree) on T_str alone"
         case Infer():
             passed = f"PartialInference({step.start or 'image'} -> {layer_span(step.layers)})"
-            return f"{passed} + Pool[{plan.pool}]" if step.pooled else passed
+            return f"{passed} + Pool[{plan.pool}]{_aside(step)}" if step.pooled else passed
         case Pool():
             return f"Pool[{plan.pool}] {step.layer}"
         case Save():
-            return f"Save {'raw ' if step.raw else ''}{layer_span(step.layers)}"
+            return f"Save {'raw ' if step.raw else ''}{layer_span(step.layers)}{_aside(step)}"
         case Train():
             return f"Train(M) {step.layer}{_released(step, plan)}"
     return ""
+
+
+def _aside(step: Infer | Save) -> str:
+    """` and 2 more`: layers kept for later cells; a note names them."""
+    return f", and {len(step.beside)} more" if step.beside else ""
 
 
 def _released(step: Train, plan: Plan) -> str:

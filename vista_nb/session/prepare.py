@@ -139,11 +139,12 @@ def _not_priced(prepared: Prepared) -> tuple[str, ...]:
 
 def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Prepared:
     """The same, knowing the model's digest: which layers the store already holds for these images."""
-    from vista_nb.session.reuse import stored_layers
+    from vista_nb.session.reuse import kept_beside, stored_layers
 
     assert prepared.images is not None
     stored, missing = stored_layers(prepared.workload, prepared.images, model, options)
-    snapshot = replace(prepared.snapshot, stored=stored, missing_images=missing)
+    aside = kept_beside(prepared.workload, prepared.images, model, missing, options)
+    snapshot = replace(prepared.snapshot, stored=stored, missing_images=missing, beside=aside)
     return replace(prepared, snapshot=snapshot, model=model)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vista_nb.catalog.bind_cluster import is_cluster
-from vista_nb.catalog.snapshot import StoredLayer
+from vista_nb.catalog.snapshot import Beside, StoredLayer
 from vista_nb.catalog.workload import IMAGES, Workload
 from vista_nb.errors import VistaStoreError
 from vista_nb.plan.fingerprint import layer_key, preprocessing_key, raw_pooling
 from vista_nb.session.options import Options
+from vista_nb.session.speculating import beside
 from vista_nb.store.files import Store, store_root
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
-__all__ = ["broken_cut", "key_of", "raw_key_of", "stored_layers"]
+__all__ = ["broken_cut", "kept_beside", "key_of", "raw_key_of", "stored_layers"]
 
 
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
@@ -70,6 +71,15 @@ def stored_layers(
         )
     _check_start(workload, raw, len(needed), missing)
     return (*pooled, *raw), missing
+
+
+def kept_beside(
+    workload: Workload, images: ImageTables, model: ModelSource, missing: int | None, options: Options
+) -> Beside:
+    """What the run may keep of other layers, for later cells."""
+    needed = set(images.images.column("digest").to_pylist())
+    store = Store(Path(options.store_dir) if options.store_dir else store_root(), options.store_budget)
+    return beside(store, workload, needed, missing, lambda layer: key_of(workload, model, layer), options)
 
 
 def broken_cut(prepared: Prepared, plan: Plan, options: Options) -> bool:
