@@ -47,8 +47,10 @@ def submit(
     from vista_nb.session.runs import Run, refuse_unsupported
     from vista_nb.store.budget import store_budget as bytes_of
 
-    chosen = {"store_dir": store_dir, "store_budget": bytes_of(store_budget), "speculate": speculate}
-    options = Options(reuse, profile, tuple(overrides), verify=True, **chosen)
+    budget = bytes_of(store_budget)
+    options = Options(
+        reuse, profile, tuple(overrides), store_dir, verify=True, store_budget=budget, speculate=speculate
+    )
     prepared = prepare(source, namespace or {}, options)
     refuse_unsupported(prepared)
     run = Run.start(prepared, plan_of(prepared), options)

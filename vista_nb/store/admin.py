@@ -1,6 +1,6 @@
 """What people do with the store: look, pin, drop, clean, check.
 
-Reads and writes an open store, returns values. May touch: the store. DESIGN.md section 4 (`%vista store`) and 9; ADR 21.
+Reads and writes an open store, returns values. May touch: the store. DESIGN.md sections 4 and 9; ADR 21.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small table for people: what `%vista store ls`, `doctor`, `cnns` and `layers` show.
+"""A small table for people: what `%vista store`, `doctor`, `cnns` and `layers` show.
 
 Reads headers and rows of text, returns a value that a notebook shows as HTML and a terminal as text.
 May touch: nothing.
