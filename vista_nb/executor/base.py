@@ -74,6 +74,7 @@ class DriverSide:
             raise VistaDataError("VST331", "no row of the table has an image", "check `images:` and `on:`")
         self._rows = rows = join_rows(self._structured, self.inputs.images, self.workload)
         self.quarantine.check(len(rows))
+        self.refuse({d: reason for d, reason in self.inputs.images.unreadable.items() if d in self.needed})
         leaks = leak_warnings(
             self._joined_table(rows), self.workload.features, rows.labels, ~rows.test, self.workload.label
         )

@@ -22,6 +22,7 @@ from vista_nb.session import jvm, warm
 from vista_nb.session.folders import cache_root
 from vista_nb.session.given_session import fitted
 from vista_nb.session.prepare import Prepared, calibrated, planned, with_stored
+from vista_nb.session.reuse import remember_bad
 from vista_nb.session.run_record import record_steps, record_usage
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def execute(run: Run) -> None:
         begin = run.clock
         outcome = walk(run.plan, backend, run.emit, run.cancelled, run.record)
         run.record(_of_the_whole_run(outcome, begin, run, peaks.items()))
+        remember_bad(run.prepared, run.options, backend.quarantine.reasons)
         record_usage(run.prepared, backend.usage)
         record_steps(run.prepared, run.plan, run.outcome, backend.usage)
         warm.remember(run.plan, backend.usage)

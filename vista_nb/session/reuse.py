@@ -6,6 +6,7 @@ only. DESIGN.md section 9: keyed by content, so another label, split, key or fol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from vista_nb.plan.fingerprint import layer_key, preprocessing_key, raw_pooling
 from vista_nb.session.options import Options
 from vista_nb.session.speculating import beside
 from vista_nb.store.files import Store, store_root
+from vista_nb.store.unreadable import known_unreadable, remember_unreadable
 
 if TYPE_CHECKING:
     from vista_nb.catalog.roster import LayerFacts
@@ -25,7 +27,24 @@ if TYPE_CHECKING:
     from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
-__all__ = ["broken_cut", "kept_beside", "key_of", "raw_key_of", "stored_layers"]
+__all__ = ["broken_cut", "kept_beside", "key_of", "known_bad", "raw_key_of", "remember_bad", "stored_layers"]
+
+
+def known_bad(workload: Workload, images: ImageTables, options: Options) -> ImageTables:
+    """The images with those marked that an earlier run could not read; `--reuse never` looks again."""
+    if options.reuse == "never":
+        return images
+    digests = images.images.column("digest").to_pylist()
+    return replace(images, unreadable=known_unreadable(_folder(options), _preprocessing(workload), digests))
+
+
+def remember_bad(prepared: Prepared, options: Options, reasons: Mapping[str, str]) -> None:
+    """What a run could not read, for later cells."""
+    remember_unreadable(_folder(options), _preprocessing(prepared.workload), reasons)
+
+
+def _folder(options: Options) -> Path:
+    return Path(options.store_dir) if options.store_dir else store_root()
 
 
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
@@ -39,9 +58,12 @@ def raw_key_of(workload: Workload, model: ModelSource, layer: LayerFacts) -> str
 
 
 def _key(workload: Workload, model: ModelSource, layer: str, pooling: str) -> str:
+    return layer_key(model.digest, _preprocessing(workload), layer, pooling, workload.precision.value)
+
+
+def _preprocessing(workload: Workload) -> str:
     cnn = workload.cnn
-    preprocessing = preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels)
-    return layer_key(model.digest, preprocessing, layer, pooling, workload.precision.value)
+    return preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels)
 
 
 def stored_layers(
@@ -52,8 +74,8 @@ def stored_layers(
     `--reuse never` looks at nothing but the raw layer that `plan: {start: ...}` names. options.verify: checksums of
     pooled sets too, so that a broken part is inferred again; an explain does without.
     """
-    needed = set(images.images.column("digest").to_pylist())
-    store = Store(Path(options.store_dir) if options.store_dir else store_root())
+    needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
+    store = Store(_folder(options))
     try:
         pooled, complete = _pooled(store, workload, model, needed, options)
         away = is_cluster(workload.spec.resources)  # workers elsewhere do not see the store
@@ -77,8 +99,8 @@ def kept_beside(
     workload: Workload, images: ImageTables, model: ModelSource, missing: int | None, options: Options
 ) -> Beside:
     """What the run may keep of other layers, for later cells."""
-    needed = set(images.images.column("digest").to_pylist())
-    store = Store(Path(options.store_dir) if options.store_dir else store_root(), options.store_budget)
+    needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
+    store = Store(_folder(options), options.store_budget)
     return beside(store, workload, needed, missing, lambda layer: key_of(workload, model, layer), options)
 
 
@@ -90,7 +112,7 @@ def broken_cut(prepared: Prepared, plan: Plan, options: Options) -> bool:
     layer = prepared.workload.cnn.layer(plan.logical.start_layer or "")
     if plan.logical.cut is None or layer is None or prepared.model is None:
         return False
-    store = Store(Path(options.store_dir) if options.store_dir else store_root())
+    store = Store(_folder(options))
     return bool(store.verify(raw_key_of(prepared.workload, prepared.model, layer)))
 
 
