@@ -1,4 +1,4 @@
-"""Only what the store lacks goes through the CNN: new and changed photos, missing layers; names and folders do not count.
+"""Only what the store lacks goes through the CNN: new and changed photos, missing layers; names are nothing.
 
 The session's own steps with the reference backend in the place of the engines.
 """

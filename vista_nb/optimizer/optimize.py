@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.algorithm1 import plan_sigmod2020
+from vista_nb.optimizer.answers import store_sentences
 from vista_nb.optimizer.calibration import Calibration, calibrate
 from vista_nb.optimizer.candidates import EVERYTHING, Option, Outline, Space, outlines
 from vista_nb.optimizer.cost import predict
@@ -138,6 +139,7 @@ def assemble(state: Planning) -> Planning:
         driver_node=best.admission.driver_node,
         notes=(*workload.notes, *_notes(best, facts), *beside_notes(best, winner, facts)),
         looked_at=state.looked_at,
+        store=store_sentences(state.ranked, facts),
         start_seconds=round(best.cost.engines, 3),
     )
     return replace(state, plan=plan)

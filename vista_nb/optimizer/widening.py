@@ -1,8 +1,9 @@
 """Which other layers a plan's passes go through anyway, and the same plan with some of them kept beside.
 
-Reads a logical plan and facts; returns logical plans. May touch: nothing. DESIGN.md section 9; docs/adr/0022. A layer is
-on the way where all that lies above is computed from it (an articulation point) and a pass goes from below it to above
-it: pooling it costs no CNN work. Only passes that pool inside count, and lazy plans, the baselines, stay as they are.
+Reads a logical plan and facts; returns logical plans. May touch: nothing. DESIGN.md section 9; docs/adr/0022. A layer
+is on the way where all that lies above is computed from it (an articulation point) and a pass goes from below it to
+above it: pooling it costs no CNN work. Only passes that pool inside count, and lazy plans, the baselines, stay as they
+are.
 """
 
 from __future__ import annotations

@@ -35,7 +35,16 @@ _WIDTH = 72
 
 def explain(plan: Plan) -> str:
     """The whole EXPLAIN text, lines without trailing blanks."""
-    blocks = [head_lines(plan), _tree(plan), _sizes(plan), _physical(plan), _memory(plan), _others(plan), _notes(plan)]
+    blocks = [
+        head_lines(plan),
+        _tree(plan),
+        _store(plan),
+        _sizes(plan),
+        _physical(plan),
+        _memory(plan),
+        _others(plan),
+        _notes(plan),
+    ]
     return "\n".join(line.rstrip() for block in blocks for line in block)
 
 
@@ -173,6 +182,10 @@ def _released(step: Train, plan: Plan) -> str:
             break
         names.append(other.layer)
     return f", release {', '.join(names)}" if names else ""
+
+
+def _store(plan: Plan) -> Iterator[str]:
+    return (f"store: {sentence}" for sentence in plan.store)
 
 
 def _sizes(plan: Plan) -> Iterator[str]:
