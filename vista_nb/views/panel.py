@@ -44,8 +44,10 @@ class Panel:
         began: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         show: Callable[[Any, str], None] | None = None,
+        cancel: Callable[[], None] | None = None,
     ) -> None:
         self.run = run
+        self.cancel = cancel  # what the button calls in `--bg`; None in a blocking cell, which the kernel's interrupt ends
         self.plan = run.plan
         self.state = PanelState.of(self.plan)
         self.progress_after = progress_after
