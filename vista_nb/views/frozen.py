@@ -15,12 +15,15 @@ from vista_nb.views.protocol import Finished
 __all__ = ["Static", "show_frozen"]
 
 
-def show_frozen(result: Finished, replacing: str | None = None) -> None:
-    """Display `result`, in the place of the display `replacing` where one is given."""
+def show_frozen(result: Finished, replacing: str | None = None, *, alone: bool = False) -> None:
+    """Display `result`, in the place of the display `replacing` where one is given.
+
+    alone: no cell raises the error of a run that found nothing (`--bg`), so it stands here.
+    """
     from IPython.display import display, publish_display_data
 
     if not result.worth_showing:
-        data: dict[str, Any] = {"text/plain": ""}
+        data: dict[str, Any] = {"text/plain": str(result.error) if alone and result.error else ""}
         metadata: dict[str, Any] = {}
     else:
         data, metadata = result._repr_mimebundle_()

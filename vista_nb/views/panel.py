@@ -83,7 +83,7 @@ class Panel:
 
     def finish(self, result: Finished) -> None:
         """Replace the live panel by the frozen form; nothing of the widgets stays behind."""
-        show_frozen(result, self.display_id if self.widgets else None)
+        show_frozen(result, self.display_id if self.widgets else None, alone=self.cancel is not None)
         if self.widgets is not None:
             self.widgets.close()
             self.widgets = None

@@ -24,6 +24,9 @@ class Finished(Protocol):
         """False where nothing was found out: the error that follows says all."""
         ...
 
+    @property
+    def error(self) -> BaseException | None: ...
+
 
 class Viewable(Protocol):
     """A submitted run as a view sees it before the first event."""
