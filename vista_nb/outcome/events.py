@@ -24,6 +24,8 @@ __all__ = [
     "RunStarted",
     "StageFinished",
     "StageStarted",
+    "StoreEntry",
+    "StoreListed",
 ]
 
 
@@ -100,6 +102,38 @@ class MemorySampled(Event):
     driver: int = 0
     jvm: int = 0
     workers: int = 0
+
+
+@dataclass(frozen=True)
+class StoreEntry:
+    """One layer set of the store. form: `avg`, `raw`, ...; written: some of it by this run; times, saved_seconds: runs
+    that read it, and the inference they did without.
+    """
+
+    cnn: str
+    layer: str
+    form: str = ""
+    rows: int = 0
+    size: int = 0
+    run: str = ""
+    age_seconds: float = 0.0
+    times: int = 0
+    saved_seconds: float = 0.0
+    pinned: bool = False
+    written: bool = False
+
+
+@dataclass(frozen=True)
+class StoreListed(Event):
+    """What the store holds now: the entries of most use here first. holds: layer sets in all; size of `budget` bytes;
+    saved_seconds: of all of them.
+    """
+
+    entries: tuple[StoreEntry, ...] = ()
+    holds: int = 0
+    size: int = 0
+    budget: int = 0
+    saved_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

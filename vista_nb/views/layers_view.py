@@ -13,7 +13,7 @@ from vista_nb.outcome.scores import TABLE, LayerScore
 from vista_nb.units import format_seconds
 from vista_nb.views.numbers import format_interval, format_score
 from vista_nb.views.state import LayerState, PanelState
-from vista_nb.views.theme import ACCENT, BAD, GOOD, GREY, STAR, css, esc, name, table
+from vista_nb.views.theme import ACCENT, BAD, GOOD, GREY, STAR, css, esc, name, scroll, table, track
 
 __all__ = ["Scale", "layers_html", "layers_text", "phase_words", "scale_of"]
 
@@ -24,6 +24,7 @@ _MARKS |= {"done": "\N{BLACK CIRCLE}", "reused": "\N{CLOCKWISE OPEN CIRCLE ARROW
 _MARKS |= {"failed": "\N{MULTIPLICATION X}", "stopped": "\N{EN DASH}"}
 _COLOURS = {"done": GOOD, "reused": GOOD, "failed": BAD, "inferring": ACCENT, "training": ACCENT, "ready": ACCENT}
 
+_OPTIONAL = ' class="vista-nb-wide"'  # a narrow live panel leaves these columns out: the bar's label says the same
 _CELL = {"text_align": "left", "padding": "3px 9px 3px 0", "vertical_align": "middle", "white_space": "nowrap"}
 
 
@@ -62,7 +63,7 @@ def layers_html(state: PanelState, metric: str, *, live: bool = False, seconds: 
     table_alone = next((s for s in state.baselines if s.layer == TABLE), None)
     heads = ["", "layer", "state" if live else "features", "", esc(metric), "95 % interval", "seconds"]
     shown = heads if seconds else heads[:-1]
-    rows = [_head(shown)]
+    rows = [_head(shown, live)]
     for layer in state.layers:
         mark = best is not None and layer.name == best.layer
         rows.append(_row(layer, state, scale, table_alone, mark, live, seconds))
@@ -70,11 +71,11 @@ def layers_html(state: PanelState, metric: str, *, live: bool = False, seconds: 
         rows.append(_baseline_row(score, scale, table_alone, seconds, first=place == 0))
     if scale is not None:
         rows.append(_axis(scale, metric, table_alone, seconds))
-    return table("".join(rows), wide=True)
+    return scroll(table("".join(rows), wide=True))
 
 
-def _td(inner: str, **rules: str) -> str:
-    return f"<td{css(**(_CELL | rules))}>{inner}</td>"
+def _td(inner: str, optional: bool = False, **rules: str) -> str:
+    return f"<td{_OPTIONAL if optional else ''}{css(**(_CELL | rules))}>{inner}</td>"
 
 
 def _tr(cells: str, top: bool = False) -> str:
@@ -82,10 +83,13 @@ def _tr(cells: str, top: bool = False) -> str:
     return f"<tr{css(background='transparent', **line)}>{cells}</tr>"
 
 
-def _head(heads: list[str]) -> str:
+def _head(heads: list[str], live: bool) -> str:
+    widths = {2: "9.5em", 3: "38%"} if live else {3: "38%"}  # a phase that changes must not move the columns
+
     def style(place: int) -> str:
-        wide = {"width": "38%"} if place == 3 else {}
-        return css(**(_CELL | {"font_weight": "600", "border_bottom": f"1px solid {GREY}"} | wide))
+        width = {"width": widths[place]} if place in widths else {}
+        words = css(**(_CELL | {"font_weight": "600", "border_bottom": f"1px solid {GREY}"} | width))
+        return f"{_OPTIONAL if place > 4 else ''}{words}"
 
     return _tr("".join(f'<th scope="col"{style(place)}>{head}</th>' for place, head in enumerate(heads)))
 
@@ -99,16 +103,21 @@ def _row(
     live: bool,
     seconds: bool,
 ) -> str:
-    star = f'<span title="best"{css(color=STAR)}>\N{BLACK STAR}</span>' if best else ""
+    star = _star(layer.final) if best else ""
     weight = {"font_weight": "600"} if best else {}
     cells = [_td(star, width="1em"), _td(name(layer.name), **weight), _td(_phase(layer, state, live))]
     if layer.score is None or scale is None:
-        cells += [_td(_running_bar(layer, state)), _td(""), _td("")]
+        cells += [_td(_running_bar(layer, state)), _td(""), _td("", optional=True)]
     else:
         cells += _score_cells(layer.score, scale, table_alone, layer.final, weight)
     if seconds:
-        cells.append(_td(f"{layer.score.seconds:.1f}" if layer.score else ""))
+        cells.append(_td(f"{layer.score.seconds:.1f}" if layer.score else "", optional=True))
     return _tr("".join(cells))
+
+
+def _star(final: bool) -> str:
+    words, sign = ("best", "\N{BLACK STAR}") if final else ("best so far", "\N{WHITE STAR}")
+    return f'<span role="img" aria-label="{words}" title="{words}"{css(color=STAR)}>{sign}</span>'
 
 
 def _score_cells(
@@ -118,7 +127,7 @@ def _score_cells(
     return [
         _td(_interval_bar(score, scale, table_alone, final)),
         _td(esc(format_score(score.metric, score.value)) + interim, **weight),
-        _td(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>"),
+        _td(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>", optional=True),
     ]
 
 
@@ -129,7 +138,7 @@ def _baseline_row(
     cells = [_td(""), _td(name(score.layer)), _td(f"<span{css(opacity='0.75')}>baseline</span>")]
     cells += _score_cells(score, scale, table_alone, True, {})
     if seconds:
-        cells.append(_td(f"{score.seconds:.1f}"))
+        cells.append(_td(f"{score.seconds:.1f}", optional=True))
     return _tr("".join(cells), top=first)
 
 
@@ -137,16 +146,15 @@ def _phase(layer: LayerState, state: PanelState, live: bool) -> str:
     if not live and layer.phase == "done":
         return "computed"
     colour = {"color": _COLOURS[layer.phase]} if layer.phase in _COLOURS else {"opacity": "0.7"}
-    words = phase_words(layer, state)
-    return f"<span{css(**colour)}>{_MARKS.get(layer.phase, '')}</span> {esc(words)}"
+    mark = f'<span aria-hidden="true"{css(**colour)}>{_MARKS.get(layer.phase, "")}</span>'
+    return f"{mark} {esc(phase_words(layer, state))}"
 
 
 def _running_bar(layer: LayerState, state: PanelState) -> str:
     """Before the first score the place of the interval shows how far inference is."""
     if layer.phase != "inferring":
         return ""
-    fill = f"<div{css(width=f'{100 * state.stage_share:.1f}%', height='4px', background=ACCENT)}></div>"
-    return f"<div{css(border=f'1px solid {GREY}', border_radius='3px', height='4px', opacity='0.8')}>{fill}</div>"
+    return track(f"{phase_words(layer, state)}: {layer.name}", state.stage_share)
 
 
 def _interval_bar(score: LayerScore, scale: Scale, table_alone: LayerScore | None, final: bool) -> str:
@@ -176,7 +184,7 @@ def _segment(width: float, colour: str) -> str:
 
 
 def _point(colour: str, final: bool) -> str:
-    fill = {"background": colour} if final else {}
+    fill = {"background": colour if final else "var(--jp-layout-color0, transparent)"}
     size = {"width": "7px", "height": "7px", "margin": "0 -5px", "border": f"2px solid {colour}"}
     return f"<div{css(**size, border_radius='50%', flex='none', **fill)}></div>"
 
@@ -196,7 +204,8 @@ def _axis(scale: Scale, metric: str, table_alone: LayerScore | None, seconds: bo
         else ""
     )
     blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>")
-    tail = f'<td colspan="{3 if seconds else 2}"{css(**_CELL)}>{note}</td>'
+    wrapped = css(**(_CELL | {"white_space": "normal"}))
+    tail = f'<td colspan="{3 if seconds else 2}"{wrapped}>{note}</td>'
     return _tr(blank + tail, top=True)
 
 

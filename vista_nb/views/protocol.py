@@ -25,7 +25,9 @@ class Finished(Protocol):
         ...
 
     @property
-    def error(self) -> BaseException | None: ...
+    def error(self) -> BaseException | None:
+        """What ended a run that did not end well."""
+        ...
 
 
 class Viewable(Protocol):
