@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vista_nb import __version__
-from vista_nb.errors import NoFeasiblePlan, VistaError, VistaUsageError
+from vista_nb.errors import NoFeasiblePlan, PlanRefused, VistaError, VistaUsageError
 from vista_nb.store_command import STORE_COMMANDS, run_store
+from vista_nb.units import parse_bytes, parse_seconds
 
 __all__ = ["main"]
 
@@ -32,11 +33,15 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors go to standard error in their short form; their class gives the status."""
+    as_json = False
     try:
         arguments = _parser().parse_args(argv)
+        as_json = getattr(arguments, "json", False)
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except VistaError as error:
+        if isinstance(error, PlanRefused):
+            print(json.dumps({"error": error.message, "code": error.code}) if as_json else _explained(error.plan))
         print(error, file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as error:
@@ -65,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path("demo_output"), help="where everything goes")
     store = _command(commands, "store", _store, "the stored layers: " + "; ".join(STORE_COMMANDS.values()))
     store.add_argument("words", nargs="*", metavar="COMMAND", help="ls (default), pin, unpin, drop, gc, verify")
+    spec = _command(commands, "spec", _spec, "what a spec may say; one key in full; a spec to start from")
+    spec.add_argument("key", nargs="?", metavar="KEY", help="a key, or a part such as plan.cpu")
+    spec.add_argument("--template", action="store_true", help="a cell to start from")
     doctor = _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
     doctor.add_argument("--calibrate", nargs="*", metavar="CNN", help="measure this machine and these CNNs first")
     _command(commands, "cnns", _cnns, "the known CNNs")
@@ -83,7 +91,39 @@ def _spec_command(commands: Any, name: str, function: Callable[[argparse.Namespa
     command.add_argument("spec", type=Path, metavar="SPEC", help="a file holding the spec")
     command.add_argument("--profile", choices=("default", "sigmod2020"), help="how to plan")
     command.add_argument("--set", dest="overrides", action="append", default=[], type=_override, metavar="KEY=VALUE")
+    command.add_argument(
+        "--layers",
+        dest="overrides",
+        action="append",
+        type=lambda text: ("layers", text),
+        metavar="LAYERS",
+        help="other layers than the spec's",
+    )
+    command.add_argument("--max-mem", type=_measure(parse_bytes), metavar="SIZE", help="refuse plans that hold more")
+    command.add_argument(
+        "--max-time", type=_measure(parse_seconds), metavar="TIME", help="refuse plans that take longer"
+    )
     return command
+
+
+def _measure(read: Callable[[str], float]) -> Callable[[str], float]:
+    def measured(text: str) -> float:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return measured
+
+
+def _chosen(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `session` is told of the options that `run` and `explain` share."""
+    return {
+        "profile": arguments.profile,
+        "overrides": tuple(arguments.overrides),
+        "max_memory": arguments.max_mem,
+        "max_seconds": arguments.max_time,
+    }
 
 
 def _override(text: str) -> tuple[str, str]:
@@ -102,7 +142,7 @@ def _existing(spec: Path) -> Path:
 def _run(arguments: argparse.Namespace) -> int:
     from vista_nb import session
 
-    chosen = {"profile": arguments.profile, "overrides": tuple(arguments.overrides), "reuse": arguments.reuse}
+    chosen = _chosen(arguments) | {"reuse": arguments.reuse}
     if arguments.json and not arguments.analyze:
         raise VistaUsageError("VST003", "--json shows what --analyze finds", "add --analyze")
     result = session.run(_existing(arguments.spec), ui="off" if arguments.json else "text", **chosen)
@@ -121,7 +161,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
         raise VistaUsageError("VST003", "--picture draws what --vary finds", "add --vary memory=2g..64g")
     try:
-        plan = session.explain(_existing(arguments.spec), profile=arguments.profile, overrides=overrides)
+        plan = session.explain(_existing(arguments.spec), **_chosen(arguments))
     except NoFeasiblePlan as error:
         if not arguments.json:
             raise
@@ -134,10 +174,14 @@ def _explain(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(to_json(plan), indent=2))
         return 0
+    print(_explained(plan))
+    return 0
+
+
+def _explained(plan: Any) -> str:
     from vista_nb.plan.explain import explain
 
-    print(explain(plan))
-    return 0
+    return explain(plan)
 
 
 def _vary(arguments: argparse.Namespace, overrides: tuple[tuple[str, str], ...]) -> int:
@@ -168,6 +212,13 @@ def _store(arguments: argparse.Namespace) -> int:
     answer = run_store(arguments.words)
     print(answer.shown)
     return 0 if answer.ok else 1
+
+
+def _spec(arguments: argparse.Namespace) -> int:
+    from vista_nb.spec_help import spec_help
+
+    print(spec_help("--template" if arguments.template else arguments.key))
+    return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -21,9 +21,11 @@ from vista_nb.plan.titles import START
 from vista_nb.session import jvm, warm
 from vista_nb.session.folders import cache_root
 from vista_nb.session.given_session import fitted
+from vista_nb.session.limits import refuse_beyond_limits
 from vista_nb.session.prepare import Prepared, calibrated, planned, with_stored
 from vista_nb.session.reuse import remember_bad
 from vista_nb.session.run_record import record_steps, record_usage
+from vista_nb.session.store_listing import telling_of_store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,6 +50,7 @@ def execute(run: Run) -> None:
         starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say) if beside else None
         prepared, run.plan = planned(_with_model(run.prepared, run), run.options)
         run.prepared = prepared
+        refuse_beyond_limits(run.plan, run.options)
         if starting is None and _on_spark(run.plan):
             if not side_by_side(run.plan, run.workload.cnn):  # memory for one at a time
                 make_artifacts(run.plan, _inputs(prepared, run), run.cancelled)
@@ -63,7 +66,7 @@ def execute(run: Run) -> None:
         local = prepared.snapshot.system.is_local
         peaks = after.enter_context(sampling(run.emit, see, workers_here=local))
         begin = run.clock
-        outcome = walk(run.plan, backend, run.emit, run.cancelled, run.record)
+        outcome = walk(run.plan, backend, telling_of_store(run), run.cancelled, run.record)
         run.record(_of_the_whole_run(outcome, begin, run, peaks.items()))
         remember_bad(run.prepared, run.options, backend.quarantine.reasons)
         record_usage(run.prepared, backend.usage)

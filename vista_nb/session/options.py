@@ -17,6 +17,7 @@ class Options:
 
     store_budget: bytes the store may take (None: VISTA_NB_STORE_BYTES, else the default).
     speculate: auto | always | never (None: VISTA_NB_SPECULATE, else auto); the spec's `plan.speculate` wins.
+    max_memory (bytes per worker node), max_seconds: a plan beyond them is refused.
     verify: check the stored parts' checksums while planning: for a run, not for an explain.
     """
 
@@ -27,6 +28,8 @@ class Options:
     verify: bool = False
     speculate: str | None = None
     store_budget: int | None = None
+    max_memory: int | None = None
+    max_seconds: float | None = None
 
     @property
     def all_overrides(self) -> tuple[tuple[str, str], ...]:
