@@ -28,11 +28,12 @@ FULL = (
     "optimizer_clock",
     "memory_limits",
     "worker_memory",
+    "panel",
     "results_table",
 )
 NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
 FLAGS = ("--full", "--quick")
-SIZED = ("start", "speed", "against_lazy", "cold", "scaling", "interim")
+SIZED = ("start", "speed", "against_lazy", "cold", "scaling", "interim", "panel")
 """Those that take both flags."""
 
 

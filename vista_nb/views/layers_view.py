@@ -198,14 +198,10 @@ def _axis(scale: Scale, metric: str, table_alone: LayerScore | None, seconds: bo
     """Both ends of the axis under the bars, and what the dashed line is."""
     ends = "".join(f"<span>{esc(format_score(metric, end))}</span>" for end in (scale.low, scale.high))
     line = css(display="flex", justify_content="space-between", opacity="0.75", font_size="0.85em")
-    note = (
-        f"<span{css(opacity='0.75', font_size='0.85em')}>dashed: (table), without pictures</span>"
-        if table_alone
-        else ""
-    )
-    blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>")
-    wrapped = css(**(_CELL | {"white_space": "normal"}))
-    tail = f'<td colspan="{3 if seconds else 2}"{wrapped}>{note}</td>'
+    small = css(opacity="0.75", font_size="0.85em", white_space="normal")
+    note = f"<div{small}>dashed: (table), without pictures</div>" if table_alone else ""
+    blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>{note}")
+    tail = f'<td colspan="{3 if seconds else 2}"{css(**_CELL)}></td>'
     return _tr(blank + tail, top=True)
 
 

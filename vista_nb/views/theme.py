@@ -68,7 +68,7 @@ LIVE_STYLE: Final = """<style>
 .vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab:focus-visible {
   outline: 2px solid #2b8cbe; outline-offset: -2px; }
 .vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .widget-tab-contents {
-  background: transparent; border: none; border-top: 1px solid rgba(140, 140, 140, 0.4); padding: 6px 2px 2px 2px; }
+  background: transparent; border: none; border-top: 1px solid rgba(140, 140, 140, 0.4); padding: 6px 0 2px 0; }
 .vista-nb-panel [tabindex]:focus-visible { outline: 2px solid #2b8cbe; outline-offset: 2px; }
 .vista-nb-tabs .vista-nb { container-type: inline-size; }
 @container (max-width: 620px) { .vista-nb-wide { display: none; } }
