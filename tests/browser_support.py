@@ -158,8 +158,8 @@ def use_theme(page: Any, theme: str) -> None:
 
 
 def too_faint(page: Any, selector: str) -> list[tuple[str, float]]:
-    """(text, contrast) of text below `selector` that stands out too little from what is behind it, by WCAG 2: under 4.5,
-    of signs whose meaning is said in words as well (hidden from screen readers, or labelled) under 3.
+    """(text, contrast) of text below `selector` that stands out too little from what is behind it (WCAG 2: under 4.5;
+    of signs whose meaning is said in words as well, hidden from screen readers or labelled, under 3).
     """
     found = page.evaluate(_CONTRASTS, selector)
     assert found, "there was no text to look at"

@@ -13,13 +13,13 @@ from vista_nb.views.report_view import reuse_lines
 from vista_nb.views.state import PanelState
 from vista_nb.views.theme import ACCENT, BAD, GOOD, GREY, css, dot, esc, muted, name, scroll, table, track
 
-__all__ = ["store_html", "store_text"]
+__all__ = ["store_page_html", "store_page_text"]
 
 _HEADS = (("layer", False), ("form", False), ("images", True), ("size", True), ("age", True), ("used", True))
 _CELL = {"text_align": "left", "padding": "2px 14px 2px 0", "vertical_align": "top", "white_space": "nowrap"}
 
 
-def store_html(state: PanelState) -> str:
+def store_page_html(state: PanelState) -> str:
     """What this run did first, then the layer sets, then how full the store is."""
     said = "".join(f"<div{css(margin='1px 0')}>{dot(GOOD)}{name(line)}</div>" for line in _this_run(state))
     if state.store is None:
@@ -85,7 +85,7 @@ def _fill_words(store: StoreListed) -> str:
     return held + saved
 
 
-def store_text(state: PanelState) -> str:
+def store_page_text(state: PanelState) -> str:
     """The same as lines."""
     lines = list(_this_run(state))
     if state.store is not None:
