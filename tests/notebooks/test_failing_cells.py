@@ -29,6 +29,7 @@ def notebook(folder: Path, *cells: str) -> Path:
     path = folder / "cells.ipynb"
     made = [new_code_cell(cell) for cell in (LOAD, *cells)]
     for cell in made[1:]:  # what nbval would take for right: the very text that the error prints
+        cell.execution_count = 1
         cell.outputs = [new_output("stream", name="stderr", text="VST0")]
     book = new_notebook(cells=made)
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}

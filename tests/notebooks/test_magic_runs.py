@@ -291,3 +291,27 @@ def test_long_errors_hold_the_whole_chain(shell: InteractiveShell, submitted: Su
     text = failed(shell, f"%%vista --ui off\n{SPEC}")[1]
     assert "the root cause" in text
     assert "Traceback" in text
+
+
+def test_every_flag_subcommand_and_setting_is_documented() -> None:
+    """docs/magic.md names all of them; a setting's variable too."""
+    from vista_nb.magic_flags import SUBCOMMANDS
+    from vista_nb.magic_settings import SETTINGS
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "magic.md").read_text(encoding="utf-8")
+    assert [flag.names[-1] for flag in FLAGS if not any(f"`{name}" in text for name in flag.names)] == []
+    assert [name for name in SUBCOMMANDS if f"%vista {name}" not in text and f"`{name}" not in text] == []
+    assert [s.trait for s in SETTINGS if s.trait and f"`{s.trait}`" not in text] == []
+    assert [s.variable for s in SETTINGS if s.trait and s.variable and s.variable not in text] == []
+
+
+def test_every_setting_of_the_magic_is_listed_by_session(shell: InteractiveShell) -> None:
+    """Each trait that `%config` knows has its row, and its environment variable is the one the code reads."""
+    from vista_nb.magic_settings import SETTINGS
+
+    magic = next(c for c in shell.configurables if isinstance(c, VistaMagic))
+    assert set(magic.trait_names(config=True)) == {setting.trait for setting in SETTINGS if setting.trait}
+    package = Path(__file__).resolve().parents[2] / "vista_nb"
+    files = [path for path in package.rglob("*.py") if path.name != "magic_settings.py"]
+    read = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert [setting.variable for setting in SETTINGS if setting.variable not in read] == []

@@ -137,10 +137,12 @@ class Run:
             self._backend.cancel()
 
     def features(self, layer: str) -> pa.Table:
-        return self._engine().features(layer)
+        with _coded(f"reading the features of {layer}"):
+            return self._engine().features(layer)
 
     def model(self, layer: str) -> object:
-        return self._engine().model(layer)
+        with _coded(f"reading the model of {layer}"):
+            return self._engine().model(layer)
 
     def _engine(self) -> Any:
         if self._backend is None:
@@ -230,6 +232,20 @@ class Run:
         from vista_nb.store.files import store_root
 
         return self.options.store_dir or store_root()
+
+
+@contextmanager
+def _coded(what: str) -> Iterator[None]:
+    """What an engine raises long after its run, its JVM gone perhaps, as a coded error with the way out."""
+    from vista_nb.executor.spark_errors import translated
+
+    try:
+        yield
+    except Exception as error:
+        coded = translated(error, what)
+        if coded is error:
+            raise
+        raise coded from error
 
 
 def _close_before(backend: Any) -> None:
