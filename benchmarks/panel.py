@@ -115,7 +115,7 @@ def rows_of(client: Any, pairs: int) -> list[Row]:
         ended("messages in the busiest second", max(one.most_in_a_second for one in panel), "messages", "<= 10"),
         ended("messages per second while it runs", statistics.median(steady), "/s", "<= 10", _runs(steady)),
         ended(
-            "messages that open and close the panel", max(len(one.times) - len(one.after_opening) for one in panel), "messages"
+            "messages to open and close it", max(len(one.times) - len(one.after_opening) for one in panel), "messages"
         ),
         ended(
             "first paint, fresh kernel", first.paint or float("inf"), "s", "<= 1.5", "1 s of it is the wait by design"
