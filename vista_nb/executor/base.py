@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.backend import Wave
@@ -129,7 +131,7 @@ class DriverSide:
     def features(self, layer: str) -> pa.Table:
         """(key: string, vector: list<float32>), one row per joined record, in key order; views side by side."""
         rows = self.rows
-        matrix = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)[:, rows.x.shape[1] :]
+        matrix = self.matrix(layer, rows)[:, rows.x.shape[1] :]
         width = matrix.shape[1]
         flat = pa.array(matrix.ravel(), pa.float32())
         vector = pa.FixedSizeListArray.from_arrays(flat, width).cast(pa.list_(pa.float32()))
@@ -189,6 +191,12 @@ class DriverSide:
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """The layer's features for these rows' images. Subclasses."""
         raise NotImplementedError
+
+    def matrix(self, layer: str, rows: Rows) -> NDArray[np.float32]:
+        """What the layer's model is trained on: the table's columns, then the photos'."""
+        found = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)
+        pa.default_memory_pool().release_unused()  # Arrow keeps what it read, and the fit comes on top
+        return found
 
     def refuse(self, reasons: dict[str, str]) -> None:
         """Take unreadable images' rows out; too many, or `bad_images: fail`, ends the run."""

@@ -83,8 +83,8 @@ class LocalBackend(DriverSide):
 
     def train(self, step: Train, wave: Wave) -> LayerScore:
         rows = self.rows.below(wave.high)
-        matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
-        return self.trainer.scored(step.layer, self.trainer.fit(rows, matrix), wave, self.source(step.layer))
+        fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
+        return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
         if self.raw.pop(step.layer, None) is None:
@@ -98,8 +98,8 @@ class LocalBackend(DriverSide):
         made = self.pooled.get(layer, {})
         stored = self.shelf.read(layer, set(digests) - made.keys())
         fresh = [digest for digest in digests if digest in made]
-        blocks = [stored.matrix, np.array([made[d] for d in fresh], np.float32).reshape(-1, stored.matrix.shape[1])]
-        return Vectors((*stored.digests, *fresh), np.concatenate(blocks))
+        block = np.array([made[d] for d in fresh], np.float32).reshape(-1, stored.width)
+        return stored + Vectors(tuple(fresh), (block,), stored.width)
 
     def _forward(self, step: Infer, digest: str, found: dict[str, _Tensors], reasons: dict[str, str]) -> None:
         """From the photo, or from the raw layer below, up to the wanted layers."""

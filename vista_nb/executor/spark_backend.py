@@ -165,8 +165,7 @@ class SparkBackend(DriverSide):
             if self._physical.training is TrainingSite.CLUSTER:
                 fit = self._fit_cluster(rows, self._vectors_frame(step.layer))
             else:
-                matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
-                fit = self.trainer.fit(rows, matrix)
+                fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
         return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
@@ -200,8 +199,7 @@ class SparkBackend(DriverSide):
             return stored
         width = self.shelf.facts(layer).width
         parts = [part.vectors for part in self._made[layer]]
-        fresh = Vectors.of(collect_vectors(parts, width), width)
-        return Vectors(stored.digests + fresh.digests, np.concatenate([stored.matrix, fresh.matrix])).once()
+        return stored + Vectors.of(collect_vectors(parts, width), width)
 
     # -- inference ---------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ __all__ = [
     "write_part",
 ]
 
-GROUP_BYTES = 16_000_000  # of a raw part's row groups: a reader holds one whole
+GROUP_BYTES = 16_000_000  # of a part's row groups: whoever writes or reads holds one whole
 
 
 class BrokenPart(Exception):
@@ -55,19 +55,19 @@ def write_part(table: pa.Table, path: Path, raw: bool = False) -> None:
 
 
 class PartWriter:
-    """Writes a part batch by batch; never holds more than a batch. Tensors are floats: a dictionary would not help."""
+    """Writes a part batch by batch; never holds more than a batch. Floats and digests hardly repeat: no dictionary."""
 
     def __init__(self, path: Path, raw: bool = False) -> None:
         import pyarrow.parquet as pq
 
         self.path, self.raw, self.rows = path, raw, 0
         self._file = pq.ParquetWriter(
-            path, schema(raw), compression="zstd", write_page_checksum=True, use_dictionary=not raw
+            path, schema(raw), compression="zstd", write_page_checksum=True, use_dictionary=False
         )
 
     def write(self, table: pa.Table) -> None:
         given = table.select(schema(self.raw).names).cast(schema(self.raw))
-        per_group = GROUP_BYTES * given.num_rows // max(1, given.nbytes) if self.raw else given.num_rows
+        per_group = GROUP_BYTES * given.num_rows // max(1, given.nbytes)
         self._file.write_table(given, row_group_size=max(1, per_group))
         self.rows += given.num_rows
 
