@@ -218,7 +218,7 @@ def _wave_words(plan: Plan) -> str:
     if plan.logical.waves == 1 or plan.chosen is None:
         return ""
     shares = ", ".join(f"{high:.0%}" for _, high in wave_bounds(plan.logical.waves))
-    return f"; waves of {shares} cost {format_seconds(plan.chosen.interim_seconds)} more training"
+    return f"; waves of {shares} cost {format_seconds(plan.chosen.interim_seconds)} more"
 
 
 def _memory(plan: Plan) -> Iterator[str]:
