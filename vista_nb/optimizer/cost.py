@@ -50,6 +50,7 @@ __all__ = [
     "predict",
     "shuffled_bytes",
     "spill_seconds",
+    "step_parts",
     "step_seconds",
     "work_of",
 ]
@@ -125,7 +126,7 @@ def predict(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> 
     by_step = []
     for step in option.logical.steps:
         total = 0.0
-        for name, seconds in _step_seconds(step, work):
+        for name, seconds in step_parts(step, work):
             components[name] += seconds
             total += seconds
         by_step.append(total)
@@ -139,7 +140,7 @@ def flops(option: Option, facts: Facts) -> int:
 
 def step_seconds(step: Step, work: Work) -> float:
     """All seconds of one step."""
-    return sum(seconds for _, seconds in _step_seconds(step, work))
+    return sum(seconds for _, seconds in step_parts(step, work))
 
 
 def spill_seconds(spill: int, work: Work) -> float:
@@ -178,7 +179,8 @@ def work_of(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> 
     )
 
 
-def _step_seconds(step: Step, work: Work) -> Parts:
+def step_parts(step: Step, work: Work) -> Parts:
+    """(component, seconds) of one step."""
     match step:
         case Infer():
             return _infer(step, work)

@@ -47,7 +47,7 @@ class Planning:
     admitted: tuple[tuple[Option, Admission], ...] = ()
     ranked: tuple[Priced, ...] = ()  # feasible ones, best first, then the others
     waves: int = 1
-    interim: float = 0.0
+    interim: tuple[float, ...] = ()  # seconds by step
     plan: Plan | None = None
 
 
@@ -131,6 +131,7 @@ def assemble(state: Planning) -> Planning:
         notes=(*workload.notes, *_notes(best, facts)),
         looked_at=state.looked_at,
         start_seconds=round(best.cost.engines, 3),
+        interim_by_step=tuple(round(s, 3) for s in state.interim),
     )
     return replace(state, plan=plan)
 
@@ -159,7 +160,7 @@ def _chosen(state: Planning, best: Priced, ends: Ends) -> Candidate:
     return replace(
         candidate(best, facts, ends, None),
         logical=logical,
-        interim_seconds=round(state.interim, 3),
+        interim_seconds=round(sum(state.interim), 3),
         first_result_seconds=round(first, 3),
     )
 
