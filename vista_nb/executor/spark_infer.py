@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PassResult", "collect_vectors", "infer_pass", "pool_pass", "storage_level"]
 
 _TENSOR_BATCH = 32  # raw tensors per Arrow batch: a layer's tensor is up to a few MB
-_COLLECT_BYTES = 32_000_000
+_COLLECT_BYTES = 4_000_000  # the JVM writes a batch into a buffer that doubles: of 32 MB it held 64 and 32
 _KEPT_ROWS = {True: 32, False: 8}  # by whether they are vectors: rows of a cached batch, some MB of them
 
 Attempt = Callable[[Callable[[], Any]], Any]
