@@ -20,7 +20,7 @@ from vista_nb.executor.quarantine import Quarantine
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
-from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.events import Event, LayerReused
 from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
@@ -82,6 +82,9 @@ class DriverSide:
 
     def load(self, step: Load) -> Sequence[LayerReused]:
         return self.shelf.load(step.layers, self.needed, raw=step.raw)
+
+    def news(self) -> Sequence[Event]:
+        return self.shelf.news()
 
     def paired_tests(self) -> Sequence[PairedTest]:
         return self.trainer.tests()
@@ -169,7 +172,8 @@ class DriverSide:
 
     def _to_cut(self, wave: Wave) -> set[str]:
         """Photos whose raw tensors are made: those that the store lacks, all of them where they are to be kept."""
-        new, held = self.new_in(wave), self.shelf.raw_held.get(self.cut or "", set())
+        cut, shelf = self.cut or "", self.shelf
+        new, held = self.new_in(wave), shelf.raw_held.get(cut, set()) | shelf.raw_elsewhere.get(cut, set())
         if self.workload.kept_layer == self.cut:
             return new - held
         return self.shelf.missing([layer for s in self._passes if s.start for layer in s.layers], new) - held
@@ -212,7 +216,8 @@ class DriverSide:
 
     def source(self, layer: str) -> str:
         """`reused` where no image of this layer was inferred in this run."""
-        return "reused" if layer in self.shelf.reused and layer not in self.seconds else "computed"
+        there = layer in self.shelf.reused or layer in self.shelf.elsewhere
+        return "reused" if there and layer not in self.seconds else "computed"
 
     def _joined_table(self, rows: Rows) -> pa.Table:
         assert self._structured is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from vista_nb.errors import VistaStoreError
 from vista_nb.executor.cnn.pooling import pooled_length
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Vectors
-from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.events import Event, LayerReused, LayerStored, StoreLevel
 from vista_nb.plan.fingerprint import preprocessing_key, raw_pooling
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
@@ -37,8 +38,11 @@ class Shelf:
         self.held: dict[str, set[str]] = {}
         self.raw_held: dict[str, set[str]] = {}
         self.reused: set[str] = set()
+        self.elsewhere: dict[str, set[str]] = {}  # of each layer the photos whose rows lie in Storage Memory alone
+        self.raw_elsewhere: dict[str, set[str]] = {}
         self.beside_seconds = 0.0  # of the rows kept for later cells: collecting and writing them
         self._beside: dict[str, int] = {}  # layer -> bytes
+        self._stored: list[LayerStored] = []  # what nobody was told of yet
         self.notes: list[str] = list(waiting_notes(inputs.store_dir))  # of planning, which has nobody to tell
 
     def facts(self, layer: str) -> LayerSetFacts:
@@ -86,11 +90,18 @@ class Shelf:
         return events
 
     def missing(self, layers: Sequence[str], needed: Iterable[str]) -> set[str]:
-        """The needed images that lack at least one of the layers."""
-        return {digest for digest in needed if any(digest not in self.held.get(layer, ()) for layer in layers)}
+        """The needed images of which at least one of the layers is neither on disk nor in Storage Memory."""
+        there = [self.held.get(layer, set()) | self.elsewhere.get(layer, set()) for layer in layers]
+        return {digest for digest in needed if any(digest not in rows for rows in there)}
 
     def lacking(self, layer: str, digests: Iterable[str]) -> set[str]:
-        return self.missing((layer,), digests)
+        """Those that this layer's set on disk lacks."""
+        return set(digests) - self.held.get(layer, set())
+
+    def goes_on_alone(self, layer: str) -> bool:
+        """Whether the layer's own tensor is enough to go on from."""
+        facts = self._inputs.workload.cnn.layer(layer)
+        return facts is not None and not facts.cut
 
     def read(self, layer: str, digests: Collection[str]) -> Vectors:
         """Vectors of held images. Raises VST611 where the store lost them meanwhile."""
@@ -112,18 +123,26 @@ class Shelf:
         if not table.num_rows:
             return 0
         try:
-            self._store.write_table(self.facts(layer), table, self._inputs.run, seconds_per_image)
+            written = self._store.write_table(self.facts(layer), table, self._inputs.run, seconds_per_image)
         except VistaStoreError as error:
             note = f"features were not kept ({error.code}): {error.message}"
             if note not in self.notes:
                 self.notes.append(note)
             return 0
+        self._stored.append(LayerStored(layer=layer, rows=table.num_rows, size=written.parts[-1].bytes))
         self.held.setdefault(layer, set()).update(table.column("digest").to_pylist())
         return int(table.num_rows)
 
     def told(self) -> tuple[str, ...]:
         """Sentences about the store, for the user."""
         return tuple(dict.fromkeys((*self.notes, *self._store.notes(), *self._beside_notes())))
+
+    def news(self) -> tuple[Event, ...]:
+        """What was stored since the last call, and how full the store is."""
+        told, self._stored = tuple(self._stored), []
+        with suppress(VistaStoreError):
+            return (*told, StoreLevel(held=self._store.held(), budget=self._store.budget))
+        return told
 
     def close(self) -> None:
         """Other kernels may evict what this run read and wrote."""
@@ -138,10 +157,11 @@ class Shelf:
             table = table if all(fresh) else table.filter(pa.array(fresh, pa.bool_()))
             if not table.num_rows or table.nbytes > self._store.spare():
                 return
-            self._store.write_table(facts, table, self._inputs.run, seconds_per_image)
+            size = self._store.write_table(facts, table, self._inputs.run, seconds_per_image).parts[-1].bytes
         except VistaStoreError:
             return  # nobody waits for it: what was asked for says what is wrong with the store
-        self._beside[layer] = self._beside.get(layer, 0) + 4 * facts.width * table.num_rows
+        self._beside[layer] = self._beside.get(layer, 0) + size
+        self._stored.append(LayerStored(layer=layer, rows=table.num_rows, size=size, later=True))
         self.beside_seconds += time.monotonic() - began
 
     def _beside_notes(self) -> tuple[str, ...]:
@@ -185,7 +205,9 @@ class Shelf:
         try:
             stage = self._store.stage(4 * facts.width * len(digests), raw=True)
             try:
-                self._store.commit(facts, write(stage), self._inputs.run, seconds_per_image)
+                paths = write(stage)
+                size = sum(path.stat().st_size for path in paths)
+                self._store.commit(facts, paths, self._inputs.run, seconds_per_image)
             finally:
                 self._store.release(stage)
         except VistaStoreError as error:
@@ -193,4 +215,5 @@ class Shelf:
             if note not in self.notes:
                 self.notes.append(note)
             return 0
+        self._stored.append(LayerStored(layer=layer, rows=len(digests), size=size, raw=True))
         return len(digests)

@@ -27,7 +27,7 @@ from vista_nb.store.leases import Lease
 from vista_nb.store.manifest import LayerSet, LayerSetFacts, Part
 from vista_nb.store.notes import Notes
 from vista_nb.store.parts import BrokenPart, inspect_part, read_digests, read_part, schema, write_part
-from vista_nb.store.room import RESERVED, make_room, spare_bytes
+from vista_nb.store.room import RESERVED, held_bytes, make_room, spare_bytes
 from vista_nb.store.sweep import Swept, sweep
 from vista_nb.store.uses import note_uses
 
@@ -130,6 +130,11 @@ class Store:
     def notes(self) -> tuple[str, ...]:
         """What happened since this store was opened: broken parts in the order they were met, then what went."""
         return self._notes.lines(self._budget)
+
+    def held(self) -> int:
+        """Bytes of the whole store on disk."""
+        with coded("reading the store", self.root):
+            return held_bytes(self.layout)
 
     def spare(self) -> int:
         """Bytes that can be written without evicting anything."""
