@@ -90,7 +90,7 @@ def _raw_writes(store: Store, seed: int) -> None:
 
 
 def _everything(store: Store, seed: int) -> None:
-    """Under a tight budget: commits that evict, reads that are noted, pins, drops, cleaning. Nothing is reported."""
+    """Under a tight budget: evictions, noted reads, pins, drops, cleaning. No commit is reported: it may be evicted."""
     chance = random.Random(seed)
     for number in range(1_000_000):
         layer = chance.choice(LAYERS)
@@ -110,6 +110,7 @@ def _everything(store: Store, seed: int) -> None:
         except VistaStoreError as error:
             if error.code not in ("VST614", "VST617"):  # pinned or leased, as asked for
                 raise
+        print(f"step {number}", flush=True)
 
 
 JOBS = {"pooled": _pooled_writes, "raw": _raw_writes, "everything": _everything}

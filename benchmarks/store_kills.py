@@ -64,7 +64,8 @@ def kills(folder: Path, count: int, seed: int = 0) -> Tally:
     promised: dict[str, dict[str, set[str]]] = {"pooled": {}, "raw": {}, "everything": {}}
     for number in range(count):
         job = list(promised)[number % 3]
-        for line in _killed(job, folder / job, 1_000 * seed + number, chance.random() * 0.12):
+        steps, seconds = chance.randrange(4), chance.random() * 0.06
+        for line in _killed(job, folder / job, 1_000 * seed + number, steps, seconds):
             _, layer, first, rows = line.split()
             stem = first.rpartition("-")[0]
             promised[job].setdefault(layer, set()).update(f"{stem}-{i}" for i in range(int(rows)))
@@ -82,8 +83,10 @@ def kills(folder: Path, count: int, seed: int = 0) -> Tally:
     return tally
 
 
-def _killed(job: str, folder: Path, seed: int, seconds: float) -> list[str]:
-    """Start a writer, kill it so many seconds after its first step; the commits it reported."""
+def _killed(job: str, folder: Path, seed: int, steps: int, seconds: float) -> list[str]:
+    """Start a writer, kill it so many seconds after so many steps, whatever else this machine does; the commits it
+    reported.
+    """
     command = [sys.executable, "-m", "benchmarks.store_child", job, str(folder), str(seed)]
     writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert writer.stdin is not None
@@ -92,13 +95,14 @@ def _killed(job: str, folder: Path, seed: int, seconds: float) -> list[str]:
         raise RuntimeError("the writer did not start")
     writer.stdin.write("go\n")
     writer.stdin.flush()
+    lines = [writer.stdout.readline() for _ in range(steps)]
     time.sleep(seconds)
     if writer.poll() is not None:
         raise RuntimeError(f"the writer ended by itself: {writer.returncode}")
     writer.kill()
-    lines = [line for line in writer.stdout.read().split("\n")[:-1] if line.startswith("committed")]
+    lines += writer.stdout.read().splitlines(keepends=True)
     writer.wait(timeout=60)
-    return lines
+    return [line for line in lines if line.startswith("committed") and line.endswith("\n")]  # the last may be half
 
 
 def damage(folder: Path, count: int, seed: int = 0) -> Tally:
