@@ -61,6 +61,9 @@ class DriverBackend(DriverSide):
         """A fit cannot be stopped: the walk ends before the next step."""
         self.cancelled.set()
 
+    def leave(self) -> None:
+        """Nothing lies in Storage Memory."""
+
     def close(self) -> None:
         """Nothing is held but the store's parts."""
         self.shelf.close()

@@ -7,15 +7,17 @@ A store that cannot be written costs a note, never the run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from vista_nb.catalog.poolings import poolings_holding
 from vista_nb.errors import VistaStoreError
-from vista_nb.executor.cnn.pooling import pooled_length
+from vista_nb.executor.cnn.pooling import pooled_again, pooled_length
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Vectors
 from vista_nb.outcome.events import Event, LayerReused, LayerStored, StoreLevel
@@ -40,6 +42,7 @@ class Shelf:
         self.reused: set[str] = set()
         self.elsewhere: dict[str, set[str]] = {}  # of each layer the photos whose rows lie in Storage Memory alone
         self.raw_elsewhere: dict[str, set[str]] = {}
+        self.repooled: dict[str, pa.Table] = {}  # made of another pooling, where the store has no room
         self.beside_seconds = 0.0  # of the rows kept for later cells: collecting and writing them
         self._beside: dict[str, int] = {}  # layer -> bytes
         self._stored: list[LayerStored] = []  # what nobody was told of yet
@@ -68,7 +71,7 @@ class Shelf:
 
     def load(self, layers: Iterable[str], needed: Collection[str], *, raw: bool = False) -> list[LayerReused]:
         """Take what the store holds of these layers for the needed images; one event per layer."""
-        events = []
+        events: list[LayerReused] = []
         for layer in layers:
             key = (self.raw_facts(layer) if raw else self.facts(layer)).key
             try:
@@ -77,6 +80,8 @@ class Shelf:
             except VistaStoreError as error:
                 self.notes.append(f"the store was not used: {error.message}")
                 continue
+            if not raw:
+                events.extend(self._of_other_poolings(layer, set(needed) - found))
             if known is None or not found:
                 continue
             (self.raw_held if raw else self.held).setdefault(layer, set()).update(found)
@@ -88,6 +93,32 @@ class Shelf:
             event = LayerReused(layer=layer, run=known.run, rows=len(found), size=size, raw=raw)
             events.append(replace(event, age_seconds=age, saved_seconds=saved))
         return events
+
+    def _of_other_poolings(self, layer: str, lacking: set[str]) -> Iterator[LayerReused]:
+        """Rows that follow from the features of another pooling: made now, and kept as if they had been inferred."""
+        work = self._inputs.workload
+        shape = next(known.shape for known in work.cnn.layers if known.name == layer)
+        for pooling in poolings_holding(shape, work.pool) if lacking else ():
+            facts = replace(self.facts(layer), pooling=pooling.value, width=pooled_length(shape, pooling))
+            try:
+                found, known = self._store.take(facts.key, lacking), self._store.lookup(facts.key)
+                rows = Vectors.of(self._store.read(facts.key, found).table, facts.width)
+            except VistaStoreError:
+                continue  # what is not found is inferred
+            if known is None or not rows.digests:
+                continue
+            matrix, seconds = pooled_again(rows.matrix, shape, work.pool), known.seconds_per_image
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel(), pa.float32()), matrix.shape[1])
+            table = pa.table({"digest": list(rows.digests), "vector": vectors}).cast(schema())
+            if not self.save(layer, table, seconds):  # no room: this run has them all the same
+                self.repooled[layer] = pa.concat_tables([self.repooled.get(layer, schema().empty_table()), table])
+                self.elsewhere.setdefault(layer, set()).update(rows.digests)
+            lacking = lacking - set(rows.digests)
+            self.reused.add(layer)
+            event = LayerReused(layer=layer, run=known.run, rows=len(rows.digests), size=table.nbytes)
+            age = max(0.0, time.time() - known.created)
+            saved = seconds * len(rows.digests)
+            yield replace(event, age_seconds=age, saved_seconds=saved, pooling=pooling.value)
 
     def missing(self, layers: Sequence[str], needed: Iterable[str]) -> set[str]:
         """The needed images of which at least one of the layers is neither on disk nor in Storage Memory."""
@@ -112,11 +143,14 @@ class Shelf:
         if rows < len(wanted):
             message = f"the store lost {len(wanted) - rows} of {len(wanted)} images of layer {layer} during the run"
             raise VistaStoreError("VST611", message, "run the cell again: what is missing is inferred again")
-        return Vectors.of(result.table if result else schema().empty_table(), facts.width)
+        tables = [result.table if result else schema().empty_table()]
+        if layer in self.repooled:
+            tables.append(self.repooled[layer].filter(pc.is_in(self.repooled[layer].column("digest"), _set(digests))))
+        return Vectors.of(pa.concat_tables(tables), facts.width)
 
     def paths(self, layer: str) -> list[str]:
         """Parquet files of a layer, for an engine that reads them itself."""
-        return [str(path) for path in self._store.paths(self.facts(layer).key)]
+        return [str(path) for path in self._store.paths(self.facts(layer).key, self.held.get(layer, ()))]
 
     def save(self, layer: str, table: pa.Table, seconds_per_image: float) -> int:
         """Keep (digest, vector) rows; the number kept, 0 where the store refused (noted)."""
@@ -176,7 +210,7 @@ class Shelf:
     def raw_paths(self, layer: str) -> tuple[list[str], bool]:
         """Parquet files of a layer's raw tensors, and whether a digest stands in two of them."""
         key = self.raw_facts(layer).key
-        paths = [str(path) for path in self._store.paths(key)]
+        paths = [str(path) for path in self._store.paths(key, self.raw_held.get(layer, ()))]
         known = self._store.lookup(key)
         return paths, known is not None and len(self._store.digests(key)) < known.rows
 
@@ -217,3 +251,7 @@ class Shelf:
             return 0
         self._stored.append(LayerStored(layer=layer, rows=len(digests), size=size, raw=True))
         return len(digests)
+
+
+def _set(digests: Collection[str]) -> pa.Array:
+    return pa.array(sorted(digests), pa.string())

@@ -19,7 +19,7 @@ from dataclasses import replace
 from vista_nb.errors import VistaCancelled, VistaDataError, VistaError, VistaRunError
 from vista_nb.executor.backend import Backend, Wave
 from vista_nb.executor.recorder import Recorder
-from vista_nb.outcome.events import BatchDone, Emit, LayerReused, LayerScored, LogLine, StageFinished, StageStarted
+from vista_nb.outcome.events import BatchDone, Emit, LayerScored, LogLine, StageFinished, StageStarted
 from vista_nb.outcome.scores import LayerScore, RunOutcome
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import (

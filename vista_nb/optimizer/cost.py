@@ -247,6 +247,8 @@ def _span_flops(step: Infer, facts: Facts) -> int:
 
 def _store(step: Save | Load, work: Work) -> Parts:
     facts, rates = work.facts, work.facts.rates
+    if isinstance(step, Load) and step.raw and step.memory:
+        return [("store", rates.job_seconds)]  # it lies in Storage Memory, where the passes find it
     if step.raw:
         images = step.images * (_cut_readers(work.option.logical) if isinstance(step, Load) else 1)
     else:

@@ -84,6 +84,7 @@ class LayerReused(Event):
     """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost.
 
     raw: its raw tensors, which inference goes on from. memory: it lay in Storage Memory, and came from no disk.
+    pooling: it was made of the features of this other pooling, which hold it.
     """
 
     layer: str = ""
@@ -94,6 +95,7 @@ class LayerReused(Event):
     saved_seconds: float = 0.0
     raw: bool = False
     memory: bool = False
+    pooling: str = ""
 
 
 @dataclass(frozen=True)

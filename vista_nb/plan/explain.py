@@ -153,7 +153,8 @@ def _operator(step: Step, plan: Plan) -> str:
         case Join():
             return f"Join[{plan.physical.join.upper()}]"
         case Load():
-            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from the store"
+            place = "memory" if step.memory and step.raw else "the store and memory" if step.memory else "the store"
+            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from {place}"
         case TrainBaselines():
             return "Train(M, tree) on T_str alone"
         case Infer():
