@@ -116,7 +116,8 @@ def damage(folder: Path, count: int, seed: int = 0) -> Tally:
         if number % 3 == 2:
             victim.write_bytes(content[: chance.randrange(len(content))])
         else:
-            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+            place = chance.randrange(len(content)) if number % 2 else -1 - chance.randrange(min(600, len(content)))
+            content[place] ^= 1 << chance.randrange(8)  # every other one in the footer, which no page's checksum guards
             victim.write_bytes(content)
         os.utime(victim)
         store = Store(folder)

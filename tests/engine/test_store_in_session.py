@@ -1,4 +1,4 @@
-"""Whole runs on a store that is damaged, small, or on a full disk: right features, and a line that says what happened."""
+"""Whole runs on a store that is damaged, small or on a full disk: right features, and a line that says so."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.store_kills import small_disk
 
 import vista_nb
+from benchmarks.store_kills import small_disk
 from vista_nb import session
 from vista_nb.demo import CataloguePaths, generate
 from vista_nb.outcome.events import LayerReused, LayerStored, StoreLevel
@@ -60,7 +60,7 @@ def told(result: Any, words: str) -> bool:
 
 
 def test_a_damaged_store_is_repaired_and_that_is_said(shop: CataloguePaths, plain: Any, tmp_path: Path) -> None:
-    """One layer's part has a flipped bit, found while planning: only its images are inferred again; then all is well."""
+    """A part has a flipped bit, found while planning: only its layer's images are inferred again; then all is well."""
     vista_nb.run(spec_of(shop), store_dir=tmp_path)
     store = Store(tmp_path)
     harmed = next(held for held in store.ls() if held.facts.layer == "conv4")
@@ -84,7 +84,7 @@ def test_a_damaged_store_is_repaired_and_that_is_said(shop: CataloguePaths, plai
 
 def test_a_budget_that_nothing_fits_into(shop: CataloguePaths, plain: Any, tmp_path: Path) -> None:
     """The run has its features all the same, and says with a code why they were not kept."""
-    result = session.submit(spec_of(shop), store_dir=tmp_path, store_budget="10kB")
+    result = session.submit(spec_of(shop), store_dir=tmp_path, store_budget="10kB", reuse="never")
     assert result.wait(300)
     same(result, plain)
     assert told(result, "features were not kept (VST614)")
@@ -99,14 +99,14 @@ def test_a_full_disk_ends_no_run(shop: CataloguePaths, plain: Any, tmp_path: Pat
     with small_disk(tmp_path / "disk", 12_000) as mounted:
         if not mounted:
             pytest.skip("mounting a small tmpfs needs root")
-        result = vista_nb.run(spec_of(shop), store_dir=tmp_path / "disk")
+        result = vista_nb.run(spec_of(shop), store_dir=tmp_path / "disk", reuse="never")
         same(result, plain)
         assert told(result, "features were not kept (VST601)")
 
 
 def test_a_run_leaves_no_lease(shop: CataloguePaths, tmp_path: Path) -> None:
     """What it wrote may be dropped as soon as it has ended, in the same kernel."""
-    result = vista_nb.run(spec_of(shop), store_dir=tmp_path)
+    result = vista_nb.run(spec_of(shop), store_dir=tmp_path, reuse="never")
     assert result.status == "done"
     held = inventory(Store(tmp_path)).holdings
     assert [h.layers.facts.layer for h in held] == ["conv4", "fc6"]
