@@ -30,7 +30,7 @@ weights: {weights}
 layers: {layers}
 pool: {pool}
 model: {model}
-plan: {{speculate: {speculate}}}
+plan: {{speculate: {speculate}{more}}}
 """
 USUAL = {
     "cnn": "resnet50",
@@ -39,6 +39,7 @@ USUAL = {
     "pool": "max 2x2",
     "model": "LogisticRegression(regParam=0.05)",
     "speculate": "never",
+    "more": "",
     "reuse": "auto",
     "store": "store",
 }
