@@ -24,7 +24,6 @@ from benchmarks.record import Row, asked, ended, report
 from benchmarks.store_child import LAYERS, facts_of, pooled, wrong_rows
 from vista_nb.errors import VistaStoreError
 from vista_nb.store.admin import clean, inventory, pin
-from vista_nb.store.disk import bytes_under
 from vista_nb.store.files import Store
 
 __all__ = ["Tally", "budget_held", "damage", "full_disk", "kernels", "kills", "main", "small_disk"]
@@ -272,7 +271,7 @@ def budget_held(folder: Path, budget: int, total: int, part: int) -> Tally:
 
     def watch() -> None:
         while not stop.is_set():
-            tally.peak = max(tally.peak, bytes_under(folder))
+            tally.peak = max(tally.peak, _bytes_now(folder))
             time.sleep(0.002)
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -294,6 +293,17 @@ def budget_held(folder: Path, budget: int, total: int, part: int) -> Tally:
         tally.wrong += wrong_rows(holding.layers.facts.layer, table, width)
     tally.seen = list(store.notes())
     return tally
+
+
+def _bytes_now(folder: Path) -> int:
+    """Each file once, also one that is renamed while one looks."""
+    sizes = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                status = (Path(place) / name).lstat()
+                sizes[status.st_ino] = status.st_size
+    return sum(sizes.values())
 
 
 def _rows(quick: bool, folder: Path) -> Iterator[Row]:
