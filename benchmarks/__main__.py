@@ -20,6 +20,8 @@ QUICK = ("start", "speed", "against_lazy", "cold", "scaling", "interim")
 FULL = (
     "start",
     "second_cell",
+    "speculation",
+    "incremental",
     "speed",
     "against_lazy",
     "cold",
@@ -32,7 +34,7 @@ FULL = (
 )
 NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
 FLAGS = ("--full", "--quick")
-SIZED = ("start", "speed", "against_lazy", "cold", "scaling", "interim")
+SIZED = ("start", "second_cell", "speculation", "incremental", "speed", "against_lazy", "cold", "scaling", "interim")
 """Those that take both flags."""
 
 

@@ -1,4 +1,4 @@
-"""`vista-nb demo | run | explain | doctor | cnns | layers`: the same engine without a notebook.
+"""`vista-nb demo | run | explain | store | doctor | cnns | layers`: the same engine without a notebook.
 
 Reads arguments, prints text, returns the exit status: 0 done, 1 run failed, 2 spec or usage, 3 no feasible plan,
 130 interrupted. May touch: standard output and error. DESIGN.md section 4. The only module that prints.
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from vista_nb import __version__
 from vista_nb.errors import NoFeasiblePlan, VistaError, VistaUsageError
+from vista_nb.store_command import STORE_COMMANDS, run_store
 
 __all__ = ["main"]
 
@@ -62,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--picture", type=Path, metavar="FILE", help="with --vary: also draw it, as SVG")
     demo = _command(commands, "demo", _demo, "run the quickstart on the bundled data")
     demo.add_argument("--folder", type=Path, default=Path("demo_output"), help="where everything goes")
+    store = _command(commands, "store", _store, "the stored layers: " + "; ".join(STORE_COMMANDS.values()))
+    store.add_argument("words", nargs="*", metavar="COMMAND", help="ls (default), pin, unpin, drop, gc, verify")
     doctor = _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
     doctor.add_argument("--calibrate", nargs="*", metavar="CNN", help="measure this machine and these CNNs first")
     _command(commands, "cnns", _cnns, "the known CNNs")
@@ -158,6 +161,13 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     run_demo(arguments.folder, say=lambda line: print(line, flush=True))
     return 0
+
+
+def _store(arguments: argparse.Namespace) -> int:
+    """Status 1 where something was broken, or would not go, so that a script can ask."""
+    answer = run_store(arguments.words)
+    print(answer.shown)
+    return 0 if answer.ok else 1
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

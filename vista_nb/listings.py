@@ -14,16 +14,16 @@ from vista_nb.catalog.sizes import pooled_length
 from vista_nb.errors import VistaUsageError
 from vista_nb.spec.model import Pooling
 from vista_nb.spec.suggest import did_you_mean
-from vista_nb.units import format_bytes
+from vista_nb.units import format_bytes, format_seconds
 from vista_nb.views.numbers import format_age
 from vista_nb.views.table_view import Table
 
 if TYPE_CHECKING:
     from vista_nb.session.calibration_cache import CNNRecord
     from vista_nb.session.health import Check
-    from vista_nb.store.manifest import LayerSet
+    from vista_nb.store.admin import Holding, Inventory
 
-__all__ = ["calibration_table", "cnns_table", "doctor_table", "layers_table", "store_table"]
+__all__ = ["calibration_table", "cnns_table", "doctor_table", "layers_table", "store_table", "told"]
 
 
 def cnns_table(roster: Roster | None = None) -> Table:
@@ -92,19 +92,47 @@ def calibration_table(records: Sequence[CNNRecord], roster: Roster | None = None
     return Table(heads, tuple(rows), frozenset(range(2, 8)), note="the plans to come use these numbers")
 
 
-def store_table(sets: Sequence[LayerSet], now: float | None = None) -> Table:
-    """The layer sets of the store."""
+def store_table(found: Inventory, now: float | None = None) -> Table:
+    """The layer sets of the store, and how much of the budget they take."""
     now = time.time() if now is None else now
-    rows = []
-    for held in sets:
-        facts = held.facts
-        age = format_age(max(0.0, now - max((part.created for part in held.parts), default=now)))
-        rows.append((facts.cnn, facts.layer, facts.pooling, facts.precision, str(held.rows), str(facts.width)))
-        rows[-1] += (format_bytes(held.size), held.run, age)  # type: ignore[assignment]
-    heads = ("cnn", "layer", "pool", "precision", "images", "values", "size", "run", "age")
-    total = format_bytes(sum(held.size for held in sets))
-    note = f"{total} in all" if rows else "the store is empty: layers are stored by the first run that makes them"
-    return Table(heads, tuple(rows), frozenset({4, 5, 6}), note=note)
+    rows = tuple(_store_row(holding, now) for holding in found.holdings)
+    heads = ("id", "cnn", "layer", "pool", "precision", "images", "values", "size", "run", "age", "used", "reused")
+    saved = sum(holding.saved for holding in found.holdings)
+    notes = [f"{format_bytes(found.size)} of {format_bytes(found.budget)}" + _saved(saved)]
+    if not rows:
+        notes = ["the store is empty: layers are stored by the first run that makes them"]
+    notes += [f"{folder.name} ({format_bytes(size)}) is of another version: ignored" for folder, size in found.others]
+    return Table((*heads, "saved", ""), rows, frozenset({5, 6, 7, 11}), note="; ".join((*notes, *found.notes)))
+
+
+def _store_row(holding: Holding, now: float) -> tuple[str, ...]:
+    layers, facts = holding.layers, holding.layers.facts
+    ages = [format_age(max(0.0, now - when)) for when in (layers.created, holding.used)]
+    marks = [mark for mark, so in (("pinned", holding.pinned), ("in use", holding.in_use)) if so]
+    return (
+        layers.key[:8],
+        facts.cnn,
+        facts.layer,
+        facts.pooling,
+        facts.precision,
+        str(layers.rows),
+        str(facts.width),
+        format_bytes(layers.size),
+        layers.run,
+        *ages,
+        f"{holding.times}x" if holding.times else "",
+        format_seconds(holding.saved) if holding.saved else "",
+        ", ".join(marks),
+    )
+
+
+def _saved(seconds: float) -> str:
+    return f"; {format_seconds(seconds)} of inference saved so far" if seconds else ""
+
+
+def told(*lines: str) -> Table:
+    """Lines without columns."""
+    return Table((), (), note="; ".join(lines))
 
 
 def doctor_table(checks: Sequence[Check]) -> Table:

@@ -45,7 +45,13 @@ class VistaMagic(Magics):
     short_errors = Bool(True, help="show the message and the hint only, without Python's traceback").tag(config=True)
     ui = Enum(("auto", "widget", "static", "text", "off"), "auto", help="how a run is shown").tag(config=True)
     reuse = Enum(("auto", "never", "require"), "auto", help="whether stored layers are used").tag(config=True)
+    speculate = Enum(
+        ("auto", "always", "never"), "auto", help="whether other layers on the way are kept for later cells"
+    ).tag(config=True)
     store_dir = Unicode("", help="folder of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
+    store_budget = Unicode("", help="bytes it may take, such as 5GB; empty: VISTA_NB_STORE_BYTES, else 20GB").tag(
+        config=True
+    )
     progress_after = Float(1.0, min=0.0, help="seconds before the live panel appears").tag(config=True)
     refresh_hz = Float(10.0, min=0.1, max=10.0, help="most redraws of the panel per second").tag(config=True)
 
@@ -91,7 +97,7 @@ class VistaMagic(Magics):
             found: Any = session.vary(cell, flags.vary, **chosen)
             shown: Any = VariationView(found)
         else:
-            found = session.explain(cell, **chosen)
+            found = session.explain(cell, speculate=self.speculate, **chosen)
             shown = Explanation(found)
         if flags.out:
             self.shell.push({flags.out: found})
@@ -112,6 +118,8 @@ class VistaMagic(Magics):
             profile=flags.profile,
             overrides=flags.overrides,
             store_dir=self._store(),
+            store_budget=self.store_budget or None,
+            speculate=self.speculate,
         )
         self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
         traits = {"progress_after": self.progress_after, "refresh_hz": self.refresh_hz, "began": began}
@@ -123,7 +131,11 @@ class VistaMagic(Magics):
             display(_Text(str(shown)) if kind == "text" else shown)
 
     def _store(self) -> Path | None:
-        return Path(self.store_dir).expanduser() if self.store_dir else None
+        if not self.store_dir:
+            return None
+        from vista_nb.store.files import store_folder
+
+        return store_folder(self.store_dir)
 
     # -- lines --------------------------------------------------------------------------------------------------
 
@@ -138,7 +150,7 @@ class VistaMagic(Magics):
         known: dict[str, Callable[[list[str]], Any]] = {
             "explain": self._explain_run,
             "show": self._show,
-            "store": self._store_listing,
+            "store": self._store_command,
             "doctor": self._doctor,
             "cnns": self._cnns,
             "layers": self._layers,
@@ -168,16 +180,11 @@ class VistaMagic(Magics):
         _at_most(words, 1, name)
         return session.show(words[0] if words else None)
 
-    def _store_listing(self, words: list[str]) -> Any:
-        from vista_nb import session
-        from vista_nb.listings import store_table
+    def _store_command(self, words: list[str]) -> Any:
+        from vista_nb.store.budget import store_budget
+        from vista_nb.store_command import run_store
 
-        if words and words[0] in ("pin", "drop", "gc"):
-            raise NotSupportedYet("VST951", f"%vista store {words[0]} is not supported yet", "%vista store ls")
-        if words and words[0] != "ls":
-            raise VistaUsageError("VST004", f"unknown subcommand 'store {words[0]}'", "%vista store ls")
-        _at_most(words, 1, "store")
-        return store_table(session.store_listing(self._store()))
+        return run_store(words, self._store(), store_budget(self.store_budget)).shown
 
     def _doctor(self, words: list[str]) -> Any:
         from vista_nb import session

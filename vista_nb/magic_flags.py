@@ -61,7 +61,7 @@ SUBCOMMANDS: Final = {
     "explain": "explain [RUN] [--analyze | --vary memory=2g..64g]: the plan of the last run, or of RUN; against the "
     "clock; where it would change",
     "show": "show [RUN]: the last result again, or that of RUN",
-    "store": "store ls: the stored layers",
+    "store": "store ls | pin | unpin | drop WORDS | gc [SIZE] | verify: the stored layers; WORDS as listed, or all",
     "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
     "cnns": "cnns: the known CNNs",
     "layers": "layers CNN: the layers of one CNN",

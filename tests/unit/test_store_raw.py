@@ -17,7 +17,7 @@ from vista_nb.errors import VistaStoreError
 from vista_nb.executor.cnn.tensors import TENSORS_TYPE, from_arrow, tensors_column, to_array
 from vista_nb.executor.inputs import TensorRecord
 from vista_nb.plan.fingerprint import raw_pooling
-from vista_nb.store import files
+from vista_nb.store import files, room
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
 from vista_nb.store.parts import GROUP_BYTES, PartWriter, schema, write_part
@@ -126,18 +126,16 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_a_killed_writer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a file in a staging folder is nobody's, and goes once it is a day old."""
+def test_a_killed_writer_leaves_nothing(tmp_path: Path) -> None:
+    """Half a file in a staging folder is nobody's, and goes as soon as another writer comes: its lock is free."""
     died = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
     assert died.returncode == -9
     store = Store(tmp_path)
     assert store.lookup(FACTS.key) is None
     (left,) = [path for path in (store.root / "staging").iterdir() if path.is_dir()]
-    store.sweep()
-    assert left.exists(), "another kernel may be writing"
-    monkeypatch.setattr(files, "STALE_SECONDS", -1.0)
-    store.sweep()
+    store.release(store.stage())
     assert not left.exists()
+    assert list((store.root / "staging").iterdir()) == []
 
 
 def test_two_kernels_may_keep_the_same_cut(tmp_path: Path) -> None:
@@ -157,10 +155,10 @@ def test_two_kernels_may_keep_the_same_cut(tmp_path: Path) -> None:
 
 def test_raw_tensors_leave_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than fits above the floor is refused before a byte is written."""
-    store = Store(tmp_path / "none" / "yet")
-    store.make_room(1)
-    monkeypatch.setattr(files, "free_bytes", lambda _: files.DISK_FLOOR + 1_000)
-    store.make_room(1_000)
+    store = Store(tmp_path)
+    monkeypatch.setattr(room, "free_bytes", lambda _: files.DISK_FLOOR + 1_000)
+    store.release(store.stage(1_000, raw=True))
     with pytest.raises(VistaStoreError, match="VST613"):
-        store.make_room(1_001)
-    assert not (tmp_path / "none").exists()
+        store.stage(1_001, raw=True)
+    store.release(store.stage(1_001))
+    assert list((store.root / "staging").iterdir()) == []

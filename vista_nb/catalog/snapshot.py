@@ -11,7 +11,7 @@ from vista_nb.catalog.statistics import SystemFacts, WorkloadStatistics
 from vista_nb.catalog.warm import COLD, WarmFacts
 from vista_nb.catalog.workload import Workload
 
-__all__ = ["Snapshot", "StoredLayer"]
+__all__ = ["NOTHING_BESIDE", "Beside", "Snapshot", "StoredLayer"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class StoredLayer:
 
     rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set;
     pooled: false for raw tensors, a cut of the CNN that inference may start from (the layer may lie below those of
-    the workload); useful: of these rows, how many are of images that lack a pooled layer (None: all). run, created
-    (seconds since 1970), seconds_per_image: for the line that reports the reuse.
+    the workload); useful: of these rows, how many are of images that lack a pooled layer (None: all); memory: how many
+    lie in Spark's Storage Memory alone; pooled_from: some are made of this other pooling. run, created (seconds since
+    1970), seconds_per_image: for the line that reports the reuse.
     """
 
     layer: str
@@ -33,6 +34,25 @@ class StoredLayer:
     seconds_per_image: float = 0.0
     pooled: bool = True
     useful: int | None = None
+    memory: int = 0
+    pooled_from: str = ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a pass may keep of layers that nobody asked for, so that later cells find them.
+
+    mode: auto | always | never. room: bytes that the store takes without evicting anything. held: layers of which it
+    has every image already.
+    """
+
+    mode: str = "never"
+    room: int = 0
+    held: frozenset[str] = frozenset()
+
+
+NOTHING_BESIDE = Beside()
+"""A what-if and a run without a store keep nothing for later."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +60,7 @@ class Snapshot:
     """Everything the optimizer may know. `stored` holds only layers with at least one usable row.
 
     missing_images: images that no layer set covers wholly, i.e. that must go through the CNN (None: all).
-    warm: what earlier cells of this kernel left behind.
+    warm: what earlier cells of this kernel left behind. beside: what may be kept for later ones.
     """
 
     workload: Workload
@@ -49,6 +69,7 @@ class Snapshot:
     stored: tuple[StoredLayer, ...] = ()
     missing_images: int | None = None
     warm: WarmFacts = COLD
+    beside: Beside = NOTHING_BESIDE
 
     @property
     def images(self) -> int:

@@ -51,7 +51,7 @@ def make_artifacts(plan: Plan, inputs: RunInputs, cancelled: threading.Event) ->
             inputs.model,
             work.cnn,
             step.start,
-            step.layers,
+            step.outputs,
             work.pool if step.pooled else None,
             work.precision.value,
             inputs.cache_dir,

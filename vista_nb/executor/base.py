@@ -22,7 +22,7 @@ from vista_nb.executor.quarantine import Quarantine
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
-from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.events import Event, LayerReused
 from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
@@ -76,6 +76,7 @@ class DriverSide:
             raise VistaDataError("VST331", "no row of the table has an image", "check `images:` and `on:`")
         self._rows = rows = join_rows(self._structured, self.inputs.images, self.workload)
         self.quarantine.check(len(rows))
+        self.refuse({d: reason for d, reason in self.inputs.images.unreadable.items() if d in self.needed})
         leaks = leak_warnings(
             self._joined_table(rows), self.workload.features, rows.labels, ~rows.test, self.workload.label
         )
@@ -83,6 +84,9 @@ class DriverSide:
 
     def load(self, step: Load) -> Sequence[LayerReused]:
         return self.shelf.load(step.layers, self.needed, raw=step.raw)
+
+    def news(self) -> Sequence[Event]:
+        return self.shelf.news()
 
     def paired_tests(self) -> Sequence[PairedTest]:
         return self.trainer.tests()
@@ -112,7 +116,7 @@ class DriverSide:
 
     def notes(self) -> Sequence[str]:
         """Sentences for the user: label, columns, leaks, store, fits."""
-        return (*self._notes, *self.shelf.notes, *self.trainer.notes)
+        return (*self._notes, *self.shelf.told(), *self.trainer.notes)
 
     # -- for the result object ---------------------------------------------------------------------------------------
 
@@ -170,7 +174,8 @@ class DriverSide:
 
     def _to_cut(self, wave: Wave) -> set[str]:
         """Photos whose raw tensors are made: those that the store lacks, all of them where they are to be kept."""
-        new, held = self.new_in(wave), self.shelf.raw_held.get(self.cut or "", set())
+        cut, shelf = self.cut or "", self.shelf
+        new, held = self.new_in(wave), shelf.raw_held.get(cut, set()) | shelf.raw_elsewhere.get(cut, set())
         if self.workload.kept_layer == self.cut:
             return new - held
         return self.shelf.missing([layer for s in self._passes if s.start for layer in s.layers], new) - held
@@ -187,6 +192,14 @@ class DriverSide:
     def goes_on_from(self, layer: str) -> bool:
         """Whether a pass leaves this layer's raw tensors for a later one; those of the cut are there already."""
         return layer != self.cut and any(step.start == layer for step in self._passes)
+
+    def shares(self, step: Infer, per_image: float) -> dict[str, float]:
+        """Seconds per image up to each layer of a pass that took so many: lower layers would have cost less alone."""
+        cnn = {layer.name: layer.seconds for layer in self.workload.cnn.layers}
+        below = cnn[step.start] if step.start is not None else 0.0
+        spans = {name: max(0.0, cnn[name] - below) for name in step.outputs}
+        longest = max(spans.values())
+        return {name: per_image * (span / longest if longest else 1.0) for name, span in spans.items()}
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """The layer's features for these rows' images. Subclasses."""
@@ -211,7 +224,8 @@ class DriverSide:
 
     def source(self, layer: str) -> str:
         """`reused` where no image of this layer was inferred in this run."""
-        return "reused" if layer in self.shelf.reused and layer not in self.seconds else "computed"
+        there = layer in self.shelf.reused or layer in self.shelf.elsewhere
+        return "reused" if there and layer not in self.seconds else "computed"
 
     def _joined_table(self, rows: Rows) -> pa.Table:
         assert self._structured is not None

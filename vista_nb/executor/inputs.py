@@ -7,7 +7,8 @@ once and a renamed file, key or folder changes nothing (DESIGN.md section 9).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class ImageTables:
     images: (digest: string, path: string, size: int64) or (digest, content: binary, size) where the table holds
     bytes; one row per distinct digest. bad: pictures that the table names but that cannot be opened.
     no_image: keys of T_str without any file; unmatched: files without a record; mean_pixels: of a sample.
+    unreadable: digest -> why, of photos that an earlier run could not read: their rows are left out from the start.
     """
 
     links: pa.Table
@@ -50,6 +52,7 @@ class ImageTables:
     unmatched: int = 0
     mean_bytes: int = 0
     mean_pixels: int = 50_176
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,4 @@ class RunInputs:
     store_dir: Path
     cache_dir: Path
     reuse: str = "auto"  # auto | never | require
+    store_budget: int | None = None  # bytes; None: the environment's, else the default

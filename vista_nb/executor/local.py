@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 from vista_nb.catalog.roster import LayerFacts
 from vista_nb.errors import VistaRunError
 from vista_nb.executor.backend import Progress, Wave
-from vista_nb.executor.base import DriverSide
 from vista_nb.executor.cnn.pooling import pool_array
 from vista_nb.executor.cnn.tensors import from_arrow, tensors_column, to_array
+from vista_nb.executor.driver_backend import DriverBackend
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Rows, Vectors
-from vista_nb.outcome.scores import LayerScore
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.logical import Infer, Pool, Release, Save, Train, TrainBaselines
+from vista_nb.plan.logical import Infer, Pool, Release, Save
 from vista_nb.store.parts import write_part
 
 __all__ = ["GRID", "LocalBackend"]
@@ -38,7 +37,7 @@ GRID = 8
 _Tensors = dict[str, NDArray[np.float32]]
 
 
-class LocalBackend(DriverSide):
+class LocalBackend(DriverBackend):
     """`raw` and `pooled` hold digest -> array by layer, so tests can see what is live."""
 
     def __init__(self, plan: Plan, inputs: RunInputs) -> None:
@@ -51,7 +50,7 @@ class LocalBackend(DriverSide):
         began = time.perf_counter()
         self._load_cut(step.start, wave)
         todo = sorted(self.todo(step, wave, set(self.raw.get(step.start or "", {}))))
-        found: dict[str, _Tensors] = {name: {} for name in step.layers}
+        found: dict[str, _Tensors] = {name: {} for name in step.outputs}
         reasons: dict[str, str] = {}
         for done, digest in enumerate(todo, 1):
             self._forward(step, digest, found, reasons)
@@ -60,8 +59,7 @@ class LocalBackend(DriverSide):
             self._keep(name, tensors, pooled=step.pooled)
             if step.pooled and self.goes_on_from(name):
                 self.raw[name] = tensors
-            spent = (time.perf_counter() - began) / max(1, len(todo)) / len(step.layers)
-            self.seconds[name] = spent
+        self.seconds |= self.shares(step, (time.perf_counter() - began) / max(1, len(todo)))
         self.refuse(reasons)
         return len(todo)
 
@@ -76,15 +74,11 @@ class LocalBackend(DriverSide):
     def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
         if step.raw:
             return self._save_raw(step.layers[0])
-        return sum(self._save(layer) for layer in step.layers)
-
-    def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:  # noqa: ARG002
-        return self.trainer.baselines(self.rows.below(wave.high), self.trainer.fit, wave)
-
-    def train(self, step: Train, wave: Wave) -> LayerScore:
-        rows = self.rows.below(wave.high)
-        fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
-        return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
+        kept = sum(self._save(layer) for layer in step.layers)
+        for layer in step.beside:  # after what was asked for
+            made = self.pooled.pop(layer, {})
+            self.shelf.save_beside(layer, _vectors_table(made, sorted(made)), self.seconds.get(layer, 0.0))
+        return kept
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
         if self.raw.pop(step.layer, None) is None:
@@ -131,9 +125,7 @@ class LocalBackend(DriverSide):
     def _save(self, layer: str) -> int:
         made = self.pooled.get(layer, {})
         fresh = sorted(self.shelf.lacking(layer, made))
-        vectors = [made[digest].tolist() for digest in fresh]
-        table = pa.table({"digest": pa.array(fresh, pa.string()), "vector": pa.array(vectors, pa.list_(pa.float32()))})
-        return self.shelf.save(layer, table, self.seconds.get(layer, 0.0))
+        return self.shelf.save(layer, _vectors_table(made, fresh), self.seconds.get(layer, 0.0))
 
     def _load_cut(self, layer: str | None, wave: Wave) -> None:
         """The cut's tensors that the store holds, beside those that this wave made."""
@@ -169,6 +161,11 @@ class LocalBackend(DriverSide):
         with Image.open(io.BytesIO(third) if isinstance(third, bytes) else third) as picture:
             small = picture.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX)
         return np.asarray(small, dtype=np.float32) / 127.5 - 1.0
+
+
+def _vectors_table(made: _Tensors, digests: Sequence[str]) -> pa.Table:
+    vectors = [made[digest].tolist() for digest in digests]
+    return pa.table({"digest": pa.array(digests, pa.string()), "vector": pa.array(vectors, pa.list_(pa.float32()))})
 
 
 def _project(below: NDArray[np.float32], layer: LayerFacts) -> NDArray[np.float32]:

@@ -22,6 +22,7 @@ class Quarantine:
 
     def __init__(self, images: ImageTables, policy: BadImages) -> None:
         self.digests: set[str] = set()
+        self.reasons: dict[str, str] = {}  # digest -> why
         self._policy = policy
         self._bad = list(images.bad)
         self._images = images
@@ -41,6 +42,7 @@ class Quarantine:
         if not fresh:
             return
         self.digests |= fresh.keys()
+        self.reasons |= fresh
         paths = self._paths()
         found = [BadImage(key, paths.get(d, ""), "decode", fresh[d]) for key, d in links if d in fresh]
         self._bad.extend(sorted(found, key=lambda bad: (bad.key, bad.path)))

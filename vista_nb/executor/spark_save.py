@@ -6,6 +6,7 @@ materialization store. DESIGN.md section 9. No more than two layers are on the d
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from vista_nb.executor.spark_infer import collect_vectors
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["save_vectors"]
+__all__ = ["save_beside", "save_vectors"]
 
 
 def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> bool:
@@ -34,6 +35,19 @@ def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping
             whole.append(writing.result())
     pa.default_memory_pool().release_unused()  # the kernel's region is planned for one layer at a time
     return all(whole)
+
+
+def save_beside(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> None:
+    """The same of layers that nobody asked for; what the store has no room for is dropped without a word."""
+    import pyarrow as pa
+
+    for layer, frame in frames.items():
+        began = time.monotonic()
+        table = collect_vectors([frame], shelf.facts(layer).width)
+        shelf.beside_seconds += time.monotonic() - began
+        shelf.save_beside(layer, table, seconds.get(layer, 0.0))
+    if frames:
+        pa.default_memory_pool().release_unused()
 
 
 def _write(shelf: Shelf, layer: str, table: Any, seconds: float) -> bool:

@@ -20,7 +20,15 @@ from vista_nb.plan.physical import JoinOperator, PhysicalPlan
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["all_images", "digest_frame", "needed_images", "split_rows", "stored_frame", "training_frame"]
+__all__ = [
+    "all_images",
+    "digest_frame",
+    "every_vector",
+    "needed_images",
+    "split_rows",
+    "stored_frame",
+    "training_frame",
+]
 
 
 def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physical: PhysicalPlan) -> DataFrame:
@@ -75,6 +83,20 @@ def stored_frame(session: SparkSession, files: Sequence[str]) -> DataFrame:
     from pyarrow import parquet
 
     return session.createDataFrame(pa.concat_tables([parquet.read_table(file) for file in files]))
+
+
+def every_vector(session: SparkSession, files: Sequence[str], made: Sequence[DataFrame]) -> DataFrame:
+    """(digest, vector): the frames of this run and, for photos that none of them has, the rows of the store's files."""
+    frames = list(made)
+    if files:
+        stored = stored_frame(session, files).dropDuplicates(["digest"])
+        for frame in made:
+            stored = stored.join(frame.select("digest"), "digest", "left_anti")
+        frames.append(stored)
+    whole = frames[0].select("digest", "vector")
+    for frame in frames[1:]:
+        whole = whole.unionByName(frame.select("digest", "vector"))
+    return whole
 
 
 def training_frame(

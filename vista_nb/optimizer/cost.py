@@ -121,7 +121,7 @@ Parts = list[tuple[str, float]]
 def predict(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> Cost:
     """Seconds of every step; rows and images scaled by `fraction`, start-up not."""
     work = work_of(option, spill, facts, fraction)
-    engines = engine_seconds(facts)
+    engines = engine_seconds(facts, option.logical, option.physical.training)
     components = dict.fromkeys(COMPONENTS, 0.0) | {"start": engines}
     by_step = []
     for step in option.logical.steps:
@@ -249,15 +249,18 @@ def _span_flops(step: Infer, facts: Facts) -> int:
 
 def _store(step: Save | Load, work: Work) -> Parts:
     facts, rates = work.facts, work.facts.rates
+    if isinstance(step, Load) and step.raw and step.memory:
+        return [("store", rates.job_seconds)]  # it lies in Storage Memory, where the passes find it
     if step.raw:
         images = step.images * (_cut_readers(work.option.logical) if isinstance(step, Load) else 1)
     else:
         images = facts.reuse.loaded_images if isinstance(step, Load) else facts.reuse.images
     lengths = facts.raw if step.raw else facts.pooled
-    values = sum(lengths[name] for name in step.layers) / facts.snapshot.statistics.views
+    layers = (*step.layers, *(step.beside if isinstance(step, Save) else ()))
+    values = sum(lengths[name] for name in layers) / facts.snapshot.statistics.views
     rate = rates.disk_read if isinstance(step, Load) else rates.disk_write
     size = 4.0 * values * images * work.fraction
-    parts = len(step.layers) * rates.part_seconds
+    parts = len(layers) * rates.part_seconds
     return [("store", parts + size / (rate * work.option.physical.nodes))]
 
 

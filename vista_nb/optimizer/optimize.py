@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.algorithm1 import plan_sigmod2020
+from vista_nb.optimizer.answers import store_sentences
 from vista_nb.optimizer.calibration import Calibration, calibrate
 from vista_nb.optimizer.candidates import EVERYTHING, Option, Outline, Space, outlines
 from vista_nb.optimizer.cost import predict
@@ -25,10 +26,11 @@ from vista_nb.optimizer.ranking import Priced, order, why_it_lost
 from vista_nb.optimizer.rates import DEFAULT, Rates
 from vista_nb.optimizer.reuse import find_reuse
 from vista_nb.optimizer.search import fits, search
+from vista_nb.optimizer.speculation import beside_notes, speculate
 from vista_nb.optimizer.starting import warm_note
 from vista_nb.optimizer.waves import choose_waves, first_result_seconds
 from vista_nb.plan.candidate import Candidate, Plan
-from vista_nb.plan.logical import Infer
+from vista_nb.plan.engines import needs_spark, works_on_photos
 from vista_nb.plan.titles import step_title
 from vista_nb.units import format_bytes
 
@@ -46,6 +48,7 @@ class Planning:
     looked_at: int = 0
     admitted: tuple[tuple[Option, Admission], ...] = ()
     ranked: tuple[Priced, ...] = ()  # feasible ones, best first, then the others
+    best: Priced | None = None  # of ranked, with what it keeps beside
     waves: int = 1
     interim: tuple[float, ...] = ()  # seconds by step
     plan: Plan | None = None
@@ -95,19 +98,25 @@ def rank_by_cost(state: Planning) -> Planning:
     return replace(state, ranked=tuple(sorted(priced, key=lambda p: (not p.admission.feasible, order(p)))))
 
 
+def keep_beside(state: Planning) -> Planning:
+    """Other layers on the winner's way are kept for later cells, where they cost next to nothing."""
+    return replace(state, best=speculate(state.ranked[0], state.facts))
+
+
 def spread_over_waves(state: Planning) -> Planning:
     """The winner gets as many waves as it can pay for."""
-    best = state.ranked[0]
+    best = state.best or state.ranked[0]
     waves, interim = choose_waves(best.option, best.cost, state.facts)
     return replace(state, waves=waves, interim=interim)
 
 
 def assemble(state: Planning) -> Planning:
     """The plan as a value: the chosen candidate, the others with why they lost, the fallback ladder."""
-    facts, best = state.facts, state.ranked[0]
+    facts, best = state.facts, state.best or state.ranked[0]
     ends = Ends(replace(facts, rates=facts.rates.fast()), replace(facts, rates=facts.rates.slow()))
     chosen = _chosen(state, best, ends)
-    losers = (candidate(priced, facts, ends, why_it_lost(priced, best)) for priced in state.ranked[1:])
+    winner, *others = state.ranked
+    losers = (candidate(priced, facts, ends, why_it_lost(priced, winner)) for priced in others)
     workload, physical = facts.snapshot.workload, best.option.physical
     titles = map(step_title, best.option.logical.steps)
     plan = Plan(
@@ -128,8 +137,9 @@ def assemble(state: Planning) -> Planning:
         images=facts.snapshot.images,
         nodes=facts.snapshot.system.nodes,
         driver_node=best.admission.driver_node,
-        notes=(*workload.notes, *_notes(best, facts)),
+        notes=(*workload.notes, *_notes(best, facts), *beside_notes(best, winner, facts)),
         looked_at=state.looked_at,
+        store=store_sentences(state.ranked, facts),
         start_seconds=round(best.cost.engines, 3),
         interim_by_step=tuple(round(s, 3) for s in state.interim),
     )
@@ -141,6 +151,7 @@ STAGES: tuple[Callable[[Planning], Planning], ...] = (
     prune_physical_plans,
     admit_by_memory,
     rank_by_cost,
+    keep_beside,
     spread_over_waves,
     assemble,
 )
@@ -168,8 +179,9 @@ def _chosen(state: Planning, best: Priced, ends: Ends) -> Candidate:
 def _notes(best: Priced, facts: Facts) -> tuple[str, ...]:
     warm = warm_note(best.option.logical, facts)
     notes = [warm] if warm else []
-    if not any(isinstance(step, Infer) for step in best.option.logical.steps):
-        notes.append("every layer is in the store: no CNN runs")
+    if not works_on_photos(best.option.logical):
+        spark = needs_spark(best.option.logical, best.option.physical.training)
+        notes.append(f"every layer is in the store: no CNN runs{'' if spark else ', and Spark is not needed'}")
     if best.admission.spill:
         notes.append(f"{format_bytes(best.admission.spill)} of live tables go to disk")
     return tuple(notes)

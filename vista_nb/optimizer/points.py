@@ -143,9 +143,10 @@ def _prices(outline: Outline, facts: Facts, space: PhysicalSpace, nodes: int) ->
     calls = {b: _total(passes, work(batch=b)) - first for b in space.batches}
     workers = {c: work(cpu=c) for c in space.cpus}
     return _Prices(
-        fixed=engine_seconds(facts) + _total(others, base),
+        fixed=_total(others, base),
         join={j: _total(joins, work(join=j)) for j in space.joins},
-        train={s: _total(trained, work(site=s)) for s in space.sites},
+        # trained by the kernel, a plan that infers nothing starts no engine
+        train={s: engine_seconds(facts, outline.logical, s) + _total(trained, work(site=s)) for s in space.sites},
         # calls are shared by the workers, whatever else changes with their number
         infer={
             (c, b): _total(passes, w) + calls[b] * base.workers / w.workers

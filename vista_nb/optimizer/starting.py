@@ -13,8 +13,10 @@ from vista_nb.optimizer.candidates import Option, outlines
 from vista_nb.optimizer.facts import Facts, gather, given
 from vista_nb.optimizer.rates import DEFAULT
 from vista_nb.optimizer.reuse import find_reuse
+from vista_nb.optimizer.widening import widened
+from vista_nb.plan.engines import needs_spark
 from vista_nb.plan.logical import Infer, LogicalPlan, Materialization
-from vista_nb.plan.physical import PhysicalPlan
+from vista_nb.plan.physical import PhysicalPlan, TrainingSite
 
 __all__ = [
     "cnn_pass",
@@ -34,9 +36,10 @@ def hops(nodes: int) -> int:
     return (nodes - 1).bit_length()
 
 
-def engine_seconds(facts: Facts) -> float:
-    """Before the first step: the JVM. The model's digest is found meanwhile."""
-    return 0.0 if facts.snapshot.warm.jvm else facts.rates.session_seconds
+def engine_seconds(facts: Facts, logical: LogicalPlan, site: TrainingSite) -> float:
+    """Before the first step: the JVM, where the plan needs one. The model's digest is found meanwhile."""
+    needed = needs_spark(logical, site) and not facts.snapshot.warm.jvm
+    return facts.rates.session_seconds if needed else 0.0
 
 
 def first_jobs_seconds(facts: Facts) -> float:
@@ -78,7 +81,7 @@ def pass_start_seconds(step: Infer, option: Option, facts: Facts) -> float:
 def cnn_pass(step: Infer, logical: LogicalPlan) -> CNNPass:
     """What the step's artifact depends on, but for model, pooling and precision, which all passes share."""
     wanted = {other.start for other in logical.steps if isinstance(other, Infer)}
-    return CNNPass(step.start, step.layers, step.pooled, tuple(name for name in step.layers if name in wanted))
+    return CNNPass(step.start, step.outputs, step.pooled, tuple(name for name in step.layers if name in wanted))
 
 
 def _all_live(physical: PhysicalPlan, warm: WarmFacts) -> bool:
@@ -122,5 +125,6 @@ def warm_note(logical: LogicalPlan, facts: Facts) -> str:
 def possible_passes(snapshot: Snapshot) -> frozenset[CNNPass]:
     """Every pass of every logical plan of the space: what may be made or loaded already."""
     facts = gather(snapshot, find_reuse(snapshot), DEFAULT)
-    plans = (outline.logical for outline in outlines(facts))
+    plans = [outline.logical for outline in outlines(facts)]
+    plans += [wider for plan in plans for wider in widened(plan, facts)]
     return frozenset(cnn_pass(step, plan) for plan in plans for step in plan.steps if isinstance(step, Infer))

@@ -32,7 +32,7 @@ def received_bytes(step: Infer, facts: Facts) -> float:
 def sent_bytes(step: Infer, beside: tuple[str, ...], facts: Facts) -> float:
     """Bytes per image out of the worker: its outputs, and the cuts of `cuts_beside` among them once more, raw."""
     lengths = facts.pooled if step.pooled else facts.raw
-    values = sum(lengths[name] for name in step.layers)
+    values = sum(lengths[name] for name in step.outputs)
     values += sum(facts.raw[name] for name in step.layers if name in beside) if step.pooled else 0
     return _FLOAT * values / facts.snapshot.statistics.views
 
@@ -43,7 +43,7 @@ def raw_bytes(logical: LogicalPlan, facts: Facts) -> float:
 
     def of_pass(step: Infer) -> float:
         taken = received_bytes(step, facts) if step.start is not None else 0.0
-        vectors = sum(facts.pooled[name] for name in step.layers) if step.pooled else 0
+        vectors = sum(facts.pooled[name] for name in step.outputs) if step.pooled else 0
         return taken + sent_bytes(step, beside, facts) - _FLOAT * vectors / facts.snapshot.statistics.views
 
     return max((of_pass(step) for step in logical.steps if isinstance(step, Infer)), default=0.0)

@@ -45,7 +45,7 @@ def _read(option: Option, facts: Facts) -> int:
     for step in option.logical.steps:
         if isinstance(step, Infer) and step.start is None:
             total += step.images * facts.snapshot.statistics.image_bytes
-        if isinstance(step, Load):
+        if isinstance(step, Load) and not (step.raw and step.memory):
             lengths = facts.raw if step.raw else facts.pooled
             images = step.images if step.raw else facts.reuse.loaded_images
             total += _layer_bytes(step.layers, lengths, images, facts)
@@ -71,7 +71,9 @@ def _materialized(option: Option, facts: Facts) -> int:
         kept = kept * facts.rates.serialized_percent // 100
     saves = [step for step in logical.steps if isinstance(step, Save)]
     return kept + sum(
-        _layer_bytes(s.layers, facts.raw if s.raw else facts.pooled, s.images if s.raw else facts.reuse.images, facts)
+        _layer_bytes(s.layers, facts.raw, s.images, facts)
+        if s.raw
+        else _layer_bytes((*s.layers, *s.beside), facts.pooled, facts.reuse.images, facts)
         for s in saves
     )
 

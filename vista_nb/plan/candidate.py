@@ -52,7 +52,7 @@ class Plan:
     ladder: physical plans to fall back to on memory trouble, mildest first, so that the executor never plans.
     driver_node: on a cluster the regions of the driver's own machine, else None.
     model, cnn: names for people. notes: sentences for the user. looked_at: points of the space that were weighed, of
-    which `candidates` are the best of their kind.
+    which `candidates` are the best of their kind. store: what is stored of the layers, and why it is used or not.
     """
 
     profile: str
@@ -74,5 +74,6 @@ class Plan:
     driver_node: MemoryRegions | None = None
     notes: tuple[str, ...] = ()
     looked_at: int = 0
+    store: tuple[str, ...] = ()
     start_seconds: float | None = None
     interim_by_step: tuple[float, ...] = ()

@@ -35,7 +35,16 @@ _WIDTH = 72
 
 def explain(plan: Plan) -> str:
     """The whole EXPLAIN text, lines without trailing blanks."""
-    blocks = [head_lines(plan), _tree(plan), _sizes(plan), _physical(plan), _memory(plan), _others(plan), _notes(plan)]
+    blocks = [
+        head_lines(plan),
+        _tree(plan),
+        _store(plan),
+        _sizes(plan),
+        _physical(plan),
+        _memory(plan),
+        _others(plan),
+        _notes(plan),
+    ]
     return "\n".join(line.rstrip() for block in blocks for line in block)
 
 
@@ -144,19 +153,25 @@ def _operator(step: Step, plan: Plan) -> str:
         case Join():
             return f"Join[{plan.physical.join.upper()}]"
         case Load():
-            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from the store"
+            place = "memory" if step.memory and step.raw else "the store and memory" if step.memory else "the store"
+            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from {place}"
         case TrainBaselines():
             return "Train(M, tree) on T_str alone"
         case Infer():
             passed = f"PartialInference({step.start or 'image'} -> {layer_span(step.layers)})"
-            return f"{passed} + Pool[{plan.pool}]" if step.pooled else passed
+            return f"{passed} + Pool[{plan.pool}]{_aside(step)}" if step.pooled else passed
         case Pool():
             return f"Pool[{plan.pool}] {step.layer}"
         case Save():
-            return f"Save {'raw ' if step.raw else ''}{layer_span(step.layers)}"
+            return f"Save {'raw ' if step.raw else ''}{layer_span(step.layers)}{_aside(step)}"
         case Train():
             return f"Train(M) {step.layer}{_released(step, plan)}"
     return ""
+
+
+def _aside(step: Infer | Save) -> str:
+    """` and 2 more`: layers kept for later cells; a note names them."""
+    return f", and {len(step.beside)} more" if step.beside else ""
 
 
 def _released(step: Train, plan: Plan) -> str:
@@ -168,6 +183,10 @@ def _released(step: Train, plan: Plan) -> str:
             break
         names.append(other.layer)
     return f", release {', '.join(names)}" if names else ""
+
+
+def _store(plan: Plan) -> Iterator[str]:
+    return (f"store: {sentence}" for sentence in plan.store)
 
 
 def _sizes(plan: Plan) -> Iterator[str]:

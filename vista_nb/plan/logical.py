@@ -71,12 +71,13 @@ class Load(Step):
     """Take `layers` (pooled features) from the store, for the images it holds.
 
     raw: the raw tensors of one lower cut instead, which inference starts from in the place of images; images: of how
-    many.
+    many. memory: also from the tables that this session keeps in Storage Memory.
     """
 
     layers: tuple[str, ...]
     raw: bool = False
     images: int = 0
+    memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,19 @@ class Infer(Step):
     """f̂ from `start` (None: the image) to `layers`, in one pass over the images the store lacks.
 
     pooled: outputs are g_l of each layer (push-down); else raw tensors (lists of name, dtype, shape, bytes).
-    images: how many go through.
+    images: how many go through. beside: layers that lie on the way anyway, pooled too and kept for later cells.
     """
 
     start: str | None
     layers: tuple[str, ...]
     pooled: bool
     images: int
+    beside: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the pass gives, in the order of its artifact: the wanted layers first."""
+        return (*self.layers, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,15 @@ class Pool(Step):
 
 @dataclass(frozen=True)
 class Save(Step):
-    """Pooled features of `layers` into the store's disk tier; raw: the raw tensors of one, of so many images."""
+    """Pooled features of `layers` into the store's disk tier; raw: the raw tensors of one, of so many images.
+
+    beside: of these too, where the store has room to spare.
+    """
 
     layers: tuple[str, ...]
     raw: bool = False
     images: int = 0
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

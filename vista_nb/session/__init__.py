@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from vista_nb.result import VistaResult
     from vista_nb.session.calibration_cache import CNNRecord
     from vista_nb.session.health import Check
-    from vista_nb.store.manifest import LayerSet
     from vista_nb.views.protocol import View
 
-__all__ = ["calibrate", "doctor", "drive", "explain", "run", "show", "store_listing", "submit", "vary", "vary_run"]
+__all__ = ["calibrate", "doctor", "drive", "explain", "run", "show", "submit", "vary", "vary_run"]
 
 Source = str | Mapping[str, object] | Path
 
@@ -34,17 +33,24 @@ def submit(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     store_dir: Path | None = None,
+    store_budget: str | int | None = None,
+    speculate: str | None = None,
 ) -> VistaResult:
     """Check and plan the spec here, then start the job in a worker thread; the result is readable at once.
 
+    store_budget: bytes the store may take (`5GB`), else VISTA_NB_STORE_BYTES, else 20 GB: VST616 for what is no size.
     Raises VistaSpecError, NotSupportedYet, VistaDataError or NoFeasiblePlan before anything starts.
     """
     from vista_nb.result import VistaResult
     from vista_nb.session.options import Options
     from vista_nb.session.prepare import plan_of, prepare
     from vista_nb.session.runs import Run, refuse_unsupported
+    from vista_nb.store.budget import store_budget as bytes_of
 
-    options = Options(reuse, profile, tuple(overrides), store_dir, verify=True)
+    budget = bytes_of(store_budget)
+    options = Options(
+        reuse, profile, tuple(overrides), store_dir, verify=True, store_budget=budget, speculate=speculate
+    )
     prepared = prepare(source, namespace or {}, options)
     refuse_unsupported(prepared)
     run = Run.start(prepared, plan_of(prepared), options)
@@ -77,12 +83,14 @@ def explain(
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
     store_dir: Path | None = None,
+    speculate: str | None = None,
 ) -> Plan:
     """The plan a run would obey, without a JVM and without TensorFlow."""
     from vista_nb.session.options import Options
     from vista_nb.session.prepare import plan_of, prepare
 
-    return plan_of(prepare(source, namespace or {}, Options(reuse, profile, tuple(overrides), store_dir)))
+    options = Options(reuse, profile, tuple(overrides), store_dir, speculate=speculate)
+    return plan_of(prepare(source, namespace or {}, options))
 
 
 def vary(
@@ -114,13 +122,6 @@ def vary_run(name: str | None, varied: str) -> Variation:
     from vista_nb.session import varying
 
     return varying.vary_run(name, varied)
-
-
-def store_listing(store_dir: Path | None = None) -> tuple[LayerSet, ...]:
-    """The layer sets of the materialization store, in a stable order."""
-    from vista_nb.store.files import Store, store_root
-
-    return Store(store_dir or store_root()).ls()
 
 
 def doctor() -> tuple[Check, ...]:

@@ -15,6 +15,8 @@ __all__ = ["Options"]
 class Options:
     """reuse: auto | never | require. profile and overrides (`a.b`, value) come from the flags and win over the spec.
 
+    store_budget: bytes the store may take (None: VISTA_NB_STORE_BYTES, else the default).
+    speculate: auto | always | never (None: VISTA_NB_SPECULATE, else auto); the spec's `plan.speculate` wins.
     verify: check the stored parts' checksums while planning: for a run, not for an explain.
     """
 
@@ -23,6 +25,8 @@ class Options:
     overrides: tuple[tuple[str, str], ...] = ()
     store_dir: Path | None = None
     verify: bool = False
+    speculate: str | None = None
+    store_budget: int | None = None
 
     @property
     def all_overrides(self) -> tuple[tuple[str, str], ...]:

@@ -139,11 +139,12 @@ def _not_priced(prepared: Prepared) -> tuple[str, ...]:
 
 def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Prepared:
     """The same, knowing the model's digest: which layers the store already holds for these images."""
-    from vista_nb.session.reuse import stored_layers
+    from vista_nb.session.reuse import kept_beside, stored_layers
 
     assert prepared.images is not None
     stored, missing = stored_layers(prepared.workload, prepared.images, model, options)
-    snapshot = replace(prepared.snapshot, stored=stored, missing_images=missing)
+    aside = kept_beside(prepared.workload, prepared.images, model, missing, options)
+    snapshot = replace(prepared.snapshot, stored=stored, missing_images=missing, beside=aside)
     return replace(prepared, snapshot=snapshot, model=model)
 
 
@@ -226,11 +227,13 @@ def _with_data(
     from vista_nb.executor.probe_images import link_images
     from vista_nb.executor.probe_table import check_keys
     from vista_nb.executor.quarantine import Quarantine
+    from vista_nb.session.reuse import known_bad
 
     rows, _dropped = check_keys(table, workload.spec.on)
     images = link_images(workload.spec, rows, reread=options.reuse == "require", namespace=namespace)
     Quarantine(images, workload.spec.bad_images).check(images.links.num_rows // max(1, len(workload.spec.images)))
     statistics = _overridden(_measured(workload, rows, images), workload.spec.statistics)
+    images = known_bad(workload, images, options)
     prepared = Prepared(workload, Snapshot(workload, statistics, system), table, images, not_yet)
     model = _known_model(workload)
     return with_stored(prepared, model, options) if model is not None else prepared

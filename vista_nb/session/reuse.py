@@ -6,25 +6,48 @@ only. DESIGN.md section 9: keyed by content, so another label, split, key or fol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vista_nb.catalog.bind_cluster import is_cluster
-from vista_nb.catalog.snapshot import StoredLayer
+from vista_nb.catalog.poolings import poolings_holding
+from vista_nb.catalog.snapshot import Beside, StoredLayer
 from vista_nb.catalog.workload import IMAGES, Workload
 from vista_nb.errors import VistaStoreError
 from vista_nb.plan.fingerprint import layer_key, preprocessing_key, raw_pooling
+from vista_nb.session.memory import current_tier
 from vista_nb.session.options import Options
+from vista_nb.session.speculating import beside
 from vista_nb.store.files import Store, store_root
+from vista_nb.store.unreadable import known_unreadable, remember_unreadable
 
 if TYPE_CHECKING:
     from vista_nb.catalog.roster import LayerFacts
     from vista_nb.executor.inputs import ImageTables, ModelSource
+    from vista_nb.executor.memory_tier import MemoryTier
     from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
-__all__ = ["broken_cut", "key_of", "raw_key_of", "stored_layers"]
+__all__ = ["broken_cut", "kept_beside", "key_of", "known_bad", "raw_key_of", "remember_bad", "stored_layers"]
+
+
+def known_bad(workload: Workload, images: ImageTables, options: Options) -> ImageTables:
+    """The images with those marked that an earlier run could not read; `--reuse never` looks again."""
+    if options.reuse == "never":
+        return images
+    digests = images.images.column("digest").to_pylist()
+    return replace(images, unreadable=known_unreadable(_folder(options), _preprocessing(workload), digests))
+
+
+def remember_bad(prepared: Prepared, options: Options, reasons: Mapping[str, str]) -> None:
+    """What a run could not read, for later cells."""
+    remember_unreadable(_folder(options), _preprocessing(prepared.workload), reasons)
+
+
+def _folder(options: Options) -> Path:
+    return Path(options.store_dir) if options.store_dir else store_root()
 
 
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
@@ -38,9 +61,12 @@ def raw_key_of(workload: Workload, model: ModelSource, layer: LayerFacts) -> str
 
 
 def _key(workload: Workload, model: ModelSource, layer: str, pooling: str) -> str:
+    return layer_key(model.digest, _preprocessing(workload), layer, pooling, workload.precision.value)
+
+
+def _preprocessing(workload: Workload) -> str:
     cnn = workload.cnn
-    preprocessing = preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels)
-    return layer_key(model.digest, preprocessing, layer, pooling, workload.precision.value)
+    return preprocessing_key(cnn.preprocessing, cnn.input_height, cnn.input_width, cnn.channels)
 
 
 def stored_layers(
@@ -51,8 +77,8 @@ def stored_layers(
     `--reuse never` looks at nothing but the raw layer that `plan: {start: ...}` names. options.verify: checksums of
     pooled sets too, so that a broken part is inferred again; an explain does without.
     """
-    needed = set(images.images.column("digest").to_pylist())
-    store = Store(Path(options.store_dir) if options.store_dir else store_root())
+    needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
+    store = Store(_folder(options))
     try:
         pooled, complete = _pooled(store, workload, model, needed, options)
         away = is_cluster(workload.spec.resources)  # workers elsewhere do not see the store
@@ -72,6 +98,15 @@ def stored_layers(
     return (*pooled, *raw), missing
 
 
+def kept_beside(
+    workload: Workload, images: ImageTables, model: ModelSource, missing: int | None, options: Options
+) -> Beside:
+    """What the run may keep of other layers, for later cells."""
+    needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
+    store = Store(_folder(options), options.store_budget)
+    return beside(store, workload, needed, missing, lambda layer: key_of(workload, model, layer), options)
+
+
 def broken_cut(prepared: Prepared, plan: Plan, options: Options) -> bool:
     """Whether parts of the stored cut that a plan starts from proved broken: it must be planned again without them.
 
@@ -80,7 +115,7 @@ def broken_cut(prepared: Prepared, plan: Plan, options: Options) -> bool:
     layer = prepared.workload.cnn.layer(plan.logical.start_layer or "")
     if plan.logical.cut is None or layer is None or prepared.model is None:
         return False
-    store = Store(Path(options.store_dir) if options.store_dir else store_root())
+    store = Store(_folder(options))
     return bool(store.verify(raw_key_of(prepared.workload, prepared.model, layer)))
 
 
@@ -101,10 +136,36 @@ def _pooled(
     """The layers of L that have rows, and the images that have all of them."""
     if options.reuse == "never":
         return (), set()
-    keys = {layer: key_of(workload, model, layer) for layer in workload.layer_names}
-    found = [_stored(store, layer, key, needed, options.verify) for layer, key in keys.items()]
+    keys, tier = {layer: key_of(workload, model, layer) for layer in workload.layer_names}, current_tier()
+    found = [_stored(store, layer, key, needed, options.verify, tier) for layer, key in keys.items()]
+    found = [
+        _with_other_poolings(store, workload, model, layer, have, needed, options.verify)
+        for layer, have in zip(workload.layers, found, strict=True)
+    ]
     complete = set.intersection(*(digests for _, digests in found)) if found else set()
     return tuple(layer for layer, _ in found if layer is not None), complete
+
+
+def _with_other_poolings(
+    store: Store,
+    workload: Workload,
+    model: ModelSource,
+    layer: LayerFacts,
+    have: tuple[StoredLayer | None, set[str]],
+    needed: set[str],
+    verify: bool,
+) -> tuple[StoredLayer | None, set[str]]:
+    """The same with the rows that follow from the features of another pooling."""
+    found, digests = have
+    for pooling in poolings_holding(layer.shape, workload.pool):
+        if digests >= needed:
+            break
+        key = _key(workload, model, layer.name, pooling.value)
+        more, there = _stored(store, layer.name, key, needed - digests, verify, None)
+        if more is not None:
+            digests = digests | there
+            found = replace(found or more, rows=len(digests), pooled_from=pooling.value)
+    return found, digests
 
 
 def _raw(
@@ -115,23 +176,32 @@ def _raw(
     low = cnn.layers[: [layer.name for layer in cnn.layers].index(workload.layer_names[0]) + 1]
     if options.reuse == "never":
         low = tuple(layer for layer in low if layer.name == workload.forced_start)
-    found = []
+    found, tier = [], current_tier() if options.reuse != "never" else None
     for layer in low:
-        kept = layer.name == workload.kept_layer  # what is not made again must be whole
+        kept = layer.name == workload.kept_layer  # what is not made again must be whole, and on disk
         key = raw_key_of(workload, model, layer)
-        stored, digests = _stored(store, layer.name, key, needed, options.verify and kept)
+        stored, digests = _stored(store, layer.name, key, needed, options.verify and kept, None if kept else tier)
         if stored is not None:
             found.append(replace(stored, pooled=False, useful=len(digests & missing)))
     return tuple(found)
 
 
-def _stored(store: Store, layer: str, key: str, needed: set[str], verify: bool) -> tuple[StoredLayer | None, set[str]]:
+def _stored(
+    store: Store, layer: str, key: str, needed: set[str], verify: bool, tier: MemoryTier | None
+) -> tuple[StoredLayer | None, set[str]]:
+    """Of both tiers: what the disk has, and what only this session's Spark has."""
     if verify:
-        store.verify(key)
+        store.verify(key, needed)
     known = store.lookup(key)
-    if known is None:
+    digests = store.digests(key) & needed if known else set()
+    kept = (tier.digests(key) & needed) - digests if tier is not None else set()
+    if not digests and not kept:
         return None, set()
-    digests = store.digests(key) & needed
-    if not digests:
-        return None, digests
-    return StoredLayer(layer, key, len(digests), known.size, known.run, known.created, known.seconds_per_image), digests
+    if digests and known is not None:
+        size, run, created, seconds = known.size, known.run, known.created, known.seconds_per_image
+    else:
+        newest = tier.tables(key)[0] if tier is not None else None
+        assert newest is not None
+        size, run, created, seconds = newest.size, newest.run, newest.created, newest.seconds.get(key, 0.0)
+    found = StoredLayer(layer, key, len(digests | kept), size, run, created, seconds, memory=len(kept))
+    return found, digests | kept

@@ -59,6 +59,13 @@ _PLAN = (
     Part("materialization", "choice", "which layers are live at once", "chosen", ("lazy", "eager", "staged")),
     Part("materialize", "text", "keep this layer's raw tensors in the store, and infer from them", "none"),
     Part("start", "text", "where inference starts: a layer whose raw tensors are stored, or images", "chosen"),
+    Part(
+        "speculate",
+        "choice",
+        "keep pooled features of other layers on the CNN's way for later cells",
+        "auto",
+        ("auto", "always", "never"),
+    ),
     Part("inference", "choice", "the CNN before or after the join", "chosen", ("before_join", "after_join")),
     Part("pooling", "choice", "pooling inside the CNN's pass or after it", "chosen", ("pulled_up", "pushed_down")),
     Part("waves", "count", "growing samples that give early accuracies", "chosen"),

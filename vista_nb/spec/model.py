@@ -157,6 +157,7 @@ class PlanChoice:
     materialization: str | None = None  # "lazy" | "eager" | "staged"
     materialize: str | None = None  # a layer: its raw tensors are kept
     start: str | None = None  # "images" | a layer whose raw tensors are stored
+    speculate: str | None = None  # "auto" | "always" | "never"
     inference: str | None = None  # "before_join" | "after_join"
     pooling: str | None = None  # "pulled_up" | "pushed_down"
     waves: int | None = None

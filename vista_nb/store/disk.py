@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from vista_nb.errors import VistaStoreError
 
-__all__ = ["coded", "free_bytes", "hold", "replace_text", "sha256_of", "sync_file", "sync_folder"]
+__all__ = ["bytes_under", "coded", "free_bytes", "hold", "replace_text", "sha256_of", "sync_file", "sync_folder"]
 
 LOCK_SECONDS = 60.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -66,6 +66,16 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
+def bytes_under(folder: Path) -> int:
+    """Bytes of all files below `folder`; what disappears meanwhile counts nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 (a store may hold thousands)
+    return total
+
+
 def sync_file(path: Path) -> None:
     """Bytes of `path` are on the disk, not only in the page cache."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -80,19 +90,21 @@ def sync_folder(folder: Path) -> None:
     sync_file(folder)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Put `text` in the place of `path` in one step."""
+def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Put `text` in the place of `path` in one step; durable: also through a power cut."""
     fresh = path.with_name(f"{uuid4().hex}.tmp")
     try:
         with fresh.open("w", encoding="utf-8") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         fresh.replace(path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,8 +1,8 @@
 """The materialization store's disk tier: pooled features or raw tensors of a layer, by the digest of the image.
 
-Reads and writes `<root>/v1/layers/<layer key>/`, returns layer sets and Arrow tables. May touch: that folder only.
-DESIGN.md sections 9 and 14: two kernels may use one store, and a killed one leaves nothing half-written, because a
-part exists only once the manifest, replaced in one step under a lock, names it. No eviction yet.
+Reads and writes `<root>/v1/` (layout.py says what lies where), returns layer sets and Arrow tables. May touch: that
+folder only. DESIGN.md sections 9 and 14; ADR 21: two kernels may use one store, and a killed one leaves nothing
+half-written, because a part exists only once the manifest, replaced in one step under a lock, names it.
 """
 
 from __future__ import annotations
@@ -10,31 +10,34 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from vista_nb.catalog.snapshot import StoredLayer
 from vista_nb.errors import VistaStoreError
-from vista_nb.store.disk import coded, free_bytes, hold, replace_text, sha256_of, sync_folder
-from vista_nb.store.manifest import FORMAT, LayerSet, LayerSetFacts, Part, is_key, parse, render
-from vista_nb.store.parts import BrokenPart, inspect_part, read_digests, read_part, schema, write_part
-from vista_nb.units import format_bytes
+from vista_nb.store.budget import store_budget
+from vista_nb.store.disk import coded, hold, sync_folder
+from vista_nb.store.layout import Layout
+from vista_nb.store.leases import Lease
+from vista_nb.store.manifest import LayerSet, LayerSetFacts, Part
+from vista_nb.store.notes import Notes
+from vista_nb.store.parts import inspect_part, schema, write_part
+from vista_nb.store.reading import PartReader
+from vista_nb.store.room import RESERVED, held_bytes, make_room, spare_bytes
+from vista_nb.store.sweep import Swept, sweep
+from vista_nb.store.uses import note_uses
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ReadResult", "Store", "store_root"]
+__all__ = ["DISK_FLOOR", "ReadResult", "Store", "store_folder", "store_root"]
 
-MANIFEST = "manifest.json"
-STALE_SECONDS = 86_400.0
 DISK_FLOOR = 2_000_000_000  # free bytes that raw tensors leave to everyone else
-
-_whole: set[tuple[str, int, int]] = set()  # (path, size, mtime) whose SHA-256 this process has seen to be right
 
 
 class ReadResult(NamedTuple):
@@ -45,48 +48,73 @@ class ReadResult(NamedTuple):
 
 
 def store_root() -> Path:
-    """VISTA_NB_STORE_DIR, else `store` in the user's cache folder."""
+    """VISTA_NB_STORE_DIR, else `store` in the user's cache folder. Raises VST615."""
     chosen = os.environ.get("VISTA_NB_STORE_DIR")
     if chosen:
-        return Path(chosen).expanduser()
+        return store_folder(chosen)
     from platformdirs import user_cache_path
 
     return user_cache_path("vista_nb") / "store"
 
 
-class Store:
-    """Opening a store touches nothing; its folders appear with the first write."""
+def store_folder(text: str) -> Path:
+    """A setting as a folder. Raises VST615 for an address: commits need renames and locks, which object stores lack."""
+    if "://" in text:
+        message = f"the store's folder cannot be the address {text}"
+        raise VistaStoreError("VST615", message, "name a folder, on a cluster one that all machines mount")
+    return Path(text).expanduser()
 
-    def __init__(self, root: Path) -> None:
-        self.root = root / f"v{FORMAT}"
+
+class Store:
+    """Opening a store touches nothing; its folders appear with the first write.
+
+    budget: bytes it may take (None: the setting's). of_run: what this object reads or writes is under a lease until
+    `close`, so that nobody evicts it while a cell runs.
+    """
+
+    def __init__(self, root: Path, budget: int | None = None, *, of_run: bool = False) -> None:
+        self.layout = Layout(root)
+        self.root = self.layout.root
+        self._budget = budget
+        self._lease = Lease(self.layout.leases) if of_run else None
         self._stages: dict[Path, FileLock] = {}
-        self._notes: list[str] = []
+        self._notes = Notes(root, told_later=not of_run)
+        self._parts = PartReader(self.layout, self._notes)
+        self._swept = False
+
+    @property
+    def budget(self) -> int:
+        """Raises VST616 for a setting that is no size."""
+        return store_budget() if self._budget is None else self._budget
+
+    def close(self) -> None:
+        """What this object relied on may go. Callable more than once."""
+        if self._lease is not None:
+            self._lease.close()
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
     def lookup(self, key: str) -> LayerSet | None:
         """The layer set of `key`, from its manifest alone; None where the store has no row of it."""
+        self.layout.folder(key)  # a ValueError for what is no key
         with coded("reading the store", self.root):
-            found = self._manifest(key)
+            try:
+                found = self.layout.load(key)
+            except ValueError as reason:
+                self._notes.unreadable(key, reason)
+                return None
         return found if found and found.parts else None
 
     def ls(self) -> tuple[LayerSet, ...]:
         """Every layer set with rows, ordered by CNN, layer, key."""
         with coded("reading the store", self.root):
-            folders = list((self.root / "layers").iterdir()) if (self.root / "layers").is_dir() else []
-        found = [self.lookup(folder.name) for folder in folders if is_key(folder.name)]
-        return tuple(sorted(filter(None, found), key=lambda s: (s.facts.cnn, s.facts.layer, s.key)))
+            keys = self.layout.layer_keys()
+        found = filter(None, map(self.lookup, keys))
+        return tuple(sorted(found, key=lambda s: (s.facts.cnn, s.facts.layer, s.key)))
 
     def digests(self, key: str) -> set[str]:
         """Which images have a row; reads the digest columns alone. A part that cannot be read is set aside."""
-        known = self.lookup(key)
-        found: set[str] = set()
-        for part in known.parts if known else ():
-            try:
-                found.update(read_digests(self._sized(key, part)))
-            except BrokenPart as reason:
-                self._set_aside(key, part, reason)
-        return found
+        return {digest for _, digests in self._parts.in_each(self.lookup(key)) for digest in digests}
 
     def usable(self, key: str, needed: Collection[str]) -> StoredLayer | None:
         """What the optimizer may know of this layer set; None where no needed image has a row."""
@@ -100,26 +128,49 @@ class Store:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """Every note since this store was opened: broken parts, in the order they were met."""
-        return tuple(self._notes)
+        """What happened since this store was opened: broken parts in the order they were met, then what went."""
+        return self._notes.lines(self._budget)
+
+    def held(self) -> int:
+        """Bytes of the whole store on disk."""
+        with coded("reading the store", self.root):
+            return held_bytes(self.layout)
+
+    def spare(self) -> int:
+        """Bytes that can be written without evicting anything."""
+        with coded("reading the store", self.root):
+            return spare_bytes(self.layout, self.budget)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def verify(self, key: str) -> tuple[str, ...]:
-        """Check size and SHA-256 of every part now (once per process); returns a note per part set aside.
+    def verify(self, key: str, needed: Iterable[str] | None = None, *, again: bool = False) -> tuple[str, ...]:
+        """Check size and SHA-256 of every part now (once per process, or again); returns a note per part set aside.
 
-        Call it before a plan relies on the rows: `digests` reads one column and cannot see a flipped bit elsewhere.
+        needed: of those parts alone that these images would be read from: a set may hold many tables' photos. Call it
+        before a plan relies on the rows: `digests` reads one column and cannot see a flipped bit elsewhere.
         """
         before = len(self._notes)
-        known = self.lookup(key)
-        for part in known.parts if known else ():
-            self._checked(key, part)
-        return tuple(self._notes[before:])
+        for part in self._meant(key, needed):
+            self._parts.checked(key, part, again=again)
+        return self._notes.since(before)
 
-    def paths(self, key: str) -> list[Path]:
-        """The verified parts, for an engine that reads Parquet itself. A digest may stand in two of them."""
-        known = self.lookup(key)
-        found = [self._checked(key, part) for part in (known.parts if known else ())]
+    def take(self, key: str, needed: Iterable[str]) -> set[str]:
+        """The needed images that this run may read from now on: verified, under its lease, and noted as used."""
+        wanted, found, saved = set(needed), set[str](), dict[str, float]()
+        meant = list(self._parts.holding(self.lookup(key), wanted))
+        there = self._leased(key, [part for part, _ in meant])
+        for part, digests in meant:
+            fresh = digests - found
+            if part.file in there and fresh and self._parts.checked(key, part) is not None:
+                found |= fresh
+                saved[part.file] = part.seconds_per_image * len(fresh)
+        if saved:
+            self._note_uses(key, saved)
+        return found
+
+    def paths(self, key: str, needed: Iterable[str] | None = None) -> list[Path]:
+        """The verified parts (with rows of `needed`), for an engine that reads Parquet. A digest may stand in two."""
+        found = [self._parts.checked(key, part) for part in self._meant(key, needed)]
         return [path for path in found if path is not None]
 
     def read(self, key: str, digests: Collection[str] | None = None) -> ReadResult:
@@ -129,37 +180,38 @@ class Store:
         before = len(self._notes)
         known = self.lookup(key)
         empty = schema(known is not None and known.facts.raw).empty_table()
-        wanted = None if digests is None else set(digests)
-        seen: set[str] = set()
         tables = []
-        for part in known.parts if known else ():
-            table = self._table(key, part, known.facts) if known else None
+        seen: set[str] = set()
+        wanted = None if digests is None else set(digests)
+        for part, _ in self._parts.in_each(known) if wanted is None else self._parts.holding(known, wanted):
+            assert known is not None
+            table = self._parts.table(key, part, known.facts)
             if table is not None:
                 tables.append(_first_rows(table, wanted, seen))
-        return ReadResult(pa.concat_tables([empty, *tables]), tuple(self._notes[before:]))
+        return ReadResult(pa.concat_tables([empty, *tables]), self._notes.since(before))
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def stage(self) -> Path:
-        """An empty folder for files that are being written; it is this process's until `release`."""
-        folder = self.root / "staging" / uuid4().hex
-        with coded("writing to the store", self.root):
-            folder.mkdir(parents=True)
-            # released from whichever thread ends the run, hence not thread-local
-            lock = FileLock(folder.with_suffix(".lock"), timeout=0, thread_local=False)
-            lock.acquire()
-            self._stages[folder] = lock
-            self.sweep()
-        return folder
+    def stage(self, size: int = 0, *, raw: bool = False) -> Path:
+        """An empty folder for files that are being written; it is this process's until `release`.
 
-    def make_room(self, size: int) -> None:
-        """Raises VST613 where `size` more bytes would leave less than DISK_FLOOR free: nobody's disk is filled."""
+        size: bytes that will come at most: room is made for them now and kept for them. Raises VST614 (budget),
+        VST601 (disk), VST613 (disk; raw tensors, which are large, leave DISK_FLOOR of it to everyone else).
+        """
+        folder = self.layout.staging / uuid4().hex
         with coded("writing to the store", self.root):
-            free = free_bytes(self.root)
-        if free - size < DISK_FLOOR:
-            left, floor = format_bytes(free), format_bytes(DISK_FLOOR)
-            message = f"{format_bytes(size)} more would leave less than {floor} of the {left} free on the disk"
-            raise VistaStoreError("VST613", message, "free some space, or set VISTA_NB_STORE_DIR to a larger disk")
+            self._sweep_once()
+            with hold(self.layout.room_lock):
+                self._notes.freed(make_room(self.layout, size, self.budget, DISK_FLOOR if raw else 0))
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                # released from whichever thread ends the run, hence not thread-local
+                lock = FileLock(folder.with_name(f"{folder.name}.lock"), timeout=0, thread_local=False)
+                lock.acquire()
+                self._stages[folder] = lock
+                folder.mkdir()
+                if size:
+                    (folder / RESERVED).write_text(str(size), encoding="utf-8")
+        return folder
 
     def release(self, stage: Path) -> None:
         """Drop a staging folder and whatever was not committed from it."""
@@ -167,7 +219,8 @@ class Store:
         lock = self._stages.pop(stage, None)
         if lock is not None:
             lock.release()
-        stage.with_suffix(".lock").unlink(missing_ok=True)
+        with suppress(OSError):
+            stage.with_name(f"{stage.name}.lock").unlink(missing_ok=True)
 
     def commit(
         self, facts: LayerSetFacts, staged_files: Sequence[Path], run: str, seconds_per_image: float = 0.0
@@ -176,18 +229,16 @@ class Store:
         with coded("writing to the store", self.root):
             looked = [(path, inspect_part(path, facts, run, seconds_per_image)) for path in staged_files]
             parts = [(path, part) for path, part in looked if part is not None]
-            folder = self._folder(facts.key)
-            folder.mkdir(parents=True, exist_ok=True)
-            with hold(self._lock(facts.key)):
-                known = self._manifest(facts.key, writing=True) or LayerSet(facts.key, facts)
-                if known.facts.width != facts.width:
-                    message = f"layer {facts.layer}: vectors of {facts.width} values, the store has {known.facts.width}"
-                    raise VistaStoreError("VST606", message)
-                return self._publish(folder, known, parts)
+            for stage in {path.parent for path, _ in parts} & self._stages.keys():
+                (stage / RESERVED).unlink(missing_ok=True)  # what came is counted, not what was to come
+            with hold(self.layout.room_lock):
+                self._notes.freed(make_room(self.layout, 0, self.budget, 0))
+                with hold(self.layout.lock(facts.key)):
+                    return self._publish(facts, parts)
 
     def write_table(self, facts: LayerSetFacts, table: pa.Table, run: str, seconds_per_image: float = 0.0) -> LayerSet:
         """Store one Arrow table (digest, vector | tensors) that is already on the driver."""
-        stage = self.stage()
+        stage = self.stage(table.nbytes)
         try:
             with coded("writing to the store", self.root):
                 write_part(table, stage / "part.parquet", facts.raw)
@@ -195,131 +246,77 @@ class Store:
         finally:
             self.release(stage)
 
-    def sweep(self) -> None:
-        """Remove what killed writers left: staging folders and unnamed files older than a day, with no live lock."""
-        for folder in _older(self.root / "staging", "*"):
-            if folder.suffix == ".lock":
-                continue
-            with suppress(Timeout, OSError), FileLock(folder.with_suffix(".lock"), timeout=0):
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.with_suffix(".lock").unlink(missing_ok=True)
-        for folder in (self.root / "layers").glob("*"):
-            strays = [p for p in _older(folder, "*") if p.name != MANIFEST]
-            if strays and is_key(folder.name):
-                self._remove_unnamed(folder, strays)
+    def sweep(self, broken_seconds: float | None = None) -> Swept:
+        """Remove what killed writers left: stages without a living writer, files without a name in a manifest."""
+        with coded("cleaning the store", self.root), hold(self.layout.room_lock):  # no stage is being opened meanwhile
+            found = sweep(self.layout, broken_seconds=broken_seconds)
+        self._notes.swept(found)
+        return found
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _folder(self, key: str) -> Path:
-        if not is_key(key):
-            raise ValueError(f"not a layer key: {key!r}")
-        return self.root / "layers" / key
+    def _sweep_once(self) -> None:
+        if not self._swept:
+            self._swept = True
+            self.sweep()
 
-    def _lock(self, key: str) -> Path:
-        return self.root / "locks" / f"{key}.lock"
+    def _meant(self, key: str, needed: Iterable[str] | None) -> list[Part]:
+        """All parts, or those with rows of `needed`."""
+        known = self.lookup(key)
+        if needed is None:
+            return list(known.parts) if known else []
+        return [part for part, _ in self._parts.holding(known, set(needed))]
 
-    def _manifest(self, key: str, writing: bool = False) -> LayerSet | None:
-        """The manifest as it is now. A writer must not replace one of another version, nor lose an unreadable one."""
-        path = self._folder(key) / MANIFEST
-        try:
-            found = parse(path.read_text(encoding="utf-8"), key)
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            if writing:
-                path.replace(path.with_name(f"{MANIFEST}.{uuid4().hex}.broken"))
-            return None
-        if found is None and writing:
-            message = f"layer set {key} was written by another version of vista_nb"
-            raise VistaStoreError("VST607", message, "use another VISTA_NB_STORE_DIR for this version")
-        return found
+    def _leased(self, key: str, meant: Sequence[Part]) -> set[str]:
+        """File names of those of these parts that are still there, under this run's lease from now on.
 
-    def _publish(self, folder: Path, known: LayerSet, staged: Sequence[tuple[Path, Part]]) -> LayerSet:
+        A store that cannot be written is read without one: nobody evicts from it either.
+        """
+        if self._lease is not None and meant:
+            lock = self.layout.lock(key)
+            with suppress(VistaStoreError, ValueError), coded("reading the store", self.root), hold(lock):
+                now = self.layout.load(key)
+                there = {part.file for part in meant}.intersection(p.file for p in now.parts) if now else set()
+                self._lease.add(there)
+                return there
+        return {part.file for part in meant}
+
+    def _note_uses(self, key: str, saved: dict[str, float]) -> None:
+        with suppress(VistaStoreError), coded("reading the store", self.root), hold(self.layout.lock(key)):
+            known = self.layout.load(key)
+            if known is not None:
+                note_uses(self.layout.folder(key), known, saved, time.time())
+
+    def _publish(self, facts: LayerSetFacts, staged: Sequence[tuple[Path, Part]]) -> LayerSet:
         """Rename the parts in, then name them in the manifest; called under the layer's lock."""
+        folder = self.layout.folder(facts.key)
+        folder.mkdir(parents=True, exist_ok=True)
+        known = self.layout.load_to_write(facts.key) or LayerSet(facts.key, facts)
+        if known.facts.width != facts.width:
+            message = f"layer {facts.layer}: vectors of {facts.width} values, the store has {known.facts.width}"
+            raise VistaStoreError("VST606", message)
         grown = known.with_parts(tuple(part for _, part in staged))
         try:
             for path, part in staged:
                 path.replace(folder / part.file)
             sync_folder(folder)
-            replace_text(folder / MANIFEST, render(grown))
+            self.layout.replace(grown)
         except BaseException:
-            now = self._manifest(known.key)
-            named = {part.file for part in now.parts} if now else set()
-            for _, part in staged:
-                if part.file not in named:
-                    (folder / part.file).unlink(missing_ok=True)
+            with suppress(OSError, ValueError):
+                self._unpublish(facts.key, [part for _, part in staged])
             raise
+        if self._lease is not None:
+            with suppress(OSError):
+                self._lease.add(part.file for _, part in staged)
         return grown
 
-    def _sized(self, key: str, part: Part) -> Path:
-        path = self._folder(key) / part.file
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise BrokenPart(error.strerror or str(error)) from error
-        if size != part.bytes:
-            raise BrokenPart(f"{size} bytes, the manifest says {part.bytes}")
-        return path
-
-    def _checked(self, key: str, part: Part) -> Path | None:
-        """The part's path once its bytes are known to be right; None after setting it aside."""
-        try:
-            path = self._sized(key, part)
-            seen = (str(path), part.bytes, path.stat().st_mtime_ns)
-            if seen not in _whole:
-                if sha256_of(path) != part.sha256:
-                    raise BrokenPart("its bytes changed since it was written")
-                _whole.add(seen)
-        except (BrokenPart, OSError) as reason:
-            self._set_aside(key, part, reason)
-            return None
-        return path
-
-    def _table(self, key: str, part: Part, facts: LayerSetFacts) -> pa.Table | None:
-        path = self._checked(key, part)
-        try:
-            return read_part(path, facts) if path else None
-        except BrokenPart as reason:
-            self._set_aside(key, part, reason)
-            return None
-
-    def _set_aside(self, key: str, part: Part, reason: Exception) -> None:
-        """Drop a broken part from the manifest and rename it; where the store is read-only, only say so."""
-        path = self._folder(key) / part.file
-        done = "set aside"
-        try:
-            with coded("setting a part aside", self.root), hold(self._lock(key)):
-                known = self._manifest(key)
-                if known is not None and part in known.parts:
-                    replace_text(path.with_name(MANIFEST), render(known.without(part.file)))
-                if path.exists():
-                    os.utime(path)  # kept for a day from now, for whoever wants to look
-                    path.replace(path.with_suffix(".broken"))
-        except VistaStoreError:
-            done = "ignored"
-        self._notes.append(f"store: {done} a broken part of layer set {key[:12]} ({part.rows} rows): {reason}")
-
-    def _remove_unnamed(self, folder: Path, strays: Sequence[Path]) -> None:
-        """Under the lock, because a commit renames parts in before it names them."""
-        with suppress(Timeout, OSError, ValueError), FileLock(self._lock(folder.name), timeout=0):
-            named: set[str] = set()
-            if (folder / MANIFEST).exists():
-                known = parse((folder / MANIFEST).read_text(encoding="utf-8"), folder.name)
-                named = {part.file for part in known.parts} if known else {path.name for path in strays}
-            for path in strays:
-                if path.name not in named:
-                    path.unlink(missing_ok=True)
-
-
-def _older(folder: Path, pattern: str) -> list[Path]:
-    """What lies in `folder` untouched for a day."""
-    limit = time.time() - STALE_SECONDS
-    found = []
-    for path in folder.glob(pattern):
-        with suppress(OSError):
-            if path.stat().st_mtime < limit:
-                found.append(path)
-    return found
+    def _unpublish(self, key: str, parts: Sequence[Part]) -> None:
+        """Renamed in but not named: the manifest could not be replaced."""
+        now = self.layout.load(key)
+        named = {part.file for part in now.parts} if now else set()
+        for part in parts:
+            if part.file not in named:
+                (self.layout.folder(key) / part.file).unlink(missing_ok=True)
 
 
 def _first_rows(table: pa.Table, wanted: set[str] | None, seen: set[str]) -> pa.Table:

@@ -6,6 +6,7 @@ set is keyed by model digest, preprocessing, layer, pooling and precision, and b
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -95,8 +96,8 @@ class LayerSet:
     def with_parts(self, added: tuple[Part, ...]) -> LayerSet:
         return replace(self, parts=self.parts + added)
 
-    def without(self, file: str) -> LayerSet:
-        return replace(self, parts=tuple(part for part in self.parts if part.file != file))
+    def without(self, *files: str) -> LayerSet:
+        return replace(self, parts=tuple(part for part in self.parts if part.file not in files))
 
 
 def is_key(text: str) -> bool:
@@ -105,14 +106,20 @@ def is_key(text: str) -> bool:
 
 
 def render(layers: LayerSet) -> str:
-    """The manifest's text: one object, keys in a fixed order."""
+    """The manifest's text: one object, keys in a fixed order, and the checksum of the others as `check`."""
     body = {
         "format": FORMAT,
         "key": layers.key,
         "facts": asdict(layers.facts),
         "parts": [asdict(part) for part in layers.parts],
     }
-    return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(body | {"check": _check(body)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _check(body: Mapping[str, Any]) -> str:
+    """SHA-256 of everything but the checksum: a flipped bit in a width or a number of rows is seen, too."""
+    rest = {name: value for name, value in body.items() if name != "check"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def parse(text: str, key: str) -> LayerSet | None:
@@ -122,6 +129,8 @@ def parse(text: str, key: str) -> LayerSet | None:
         raise ValueError("no manifest")
     if body["format"] != FORMAT:
         return None
+    if "check" in body and body["check"] != _check(body):  # the first manifests had none
+        raise ValueError("the manifest's bytes changed since it was written")
     try:
         layers = LayerSet(key, LayerSetFacts(**body["facts"]), tuple(_part(entry) for entry in body["parts"]))
     except (KeyError, TypeError) as error:
@@ -133,6 +142,8 @@ def parse(text: str, key: str) -> LayerSet | None:
 
 def _part(entry: Mapping[str, Any]) -> Part:
     part = Part(**entry)
-    if _PART.fullmatch(part.file) is None or part.rows < 0 or part.bytes < 0:
+    whole = isinstance(part.rows, int) and isinstance(part.bytes, int) and part.rows >= 0 and part.bytes >= 0
+    timed = isinstance(part.created, int | float) and isinstance(part.seconds_per_image, int | float)
+    if _PART.fullmatch(part.file) is None or not whole or not timed:
         raise ValueError(f"no part: {part.file!r}")
     return part

@@ -55,7 +55,9 @@ def write_part(table: pa.Table, path: Path, raw: bool = False) -> None:
 
 
 class PartWriter:
-    """Writes a part batch by batch; never holds more than a batch. Floats and digests hardly repeat: no dictionary."""
+    """Writes a part batch by batch; never holds more than a batch. A dictionary of floats only costs: of few vectors
+    a third more bytes, of many seconds.
+    """
 
     def __init__(self, path: Path, raw: bool = False) -> None:
         import pyarrow.parquet as pq
@@ -150,7 +152,8 @@ def read_digests(path: Path) -> list[str]:
     import pyarrow.parquet as pq
 
     try:
-        return list(pq.ParquetFile(path).read(columns=["digest"]).column("digest").to_pylist())
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        return list(file.read(columns=["digest"]).column("digest").to_pylist())
     except (pa.ArrowException, OSError, KeyError) as error:
         raise BrokenPart(str(error)) from error
 

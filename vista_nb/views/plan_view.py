@@ -40,7 +40,8 @@ def plan_text(plan: Plan) -> str:
 def plan_html(plan: Plan, state: PanelState | None = None) -> str:
     """The steps (marked done or running where a run is given), then what was not chosen and why."""
     title = f"<div{css(margin='2px 0 6px 0')}><b>{esc(plan.logical.name)}</b></div>"
-    return title + _physical(plan) + _predicted(plan) + _steps(plan, state) + _others(plan) + _notes(plan)
+    parts = (_physical(plan), _predicted(plan), _steps(plan, state), _store(plan), _others(plan), _notes(plan))
+    return title + "".join(parts)
 
 
 def _physical(plan: Plan) -> str:
@@ -55,6 +56,10 @@ def _physical(plan: Plan) -> str:
 
 def _predicted(plan: Plan) -> str:
     return "".join(muted(esc(line)) for line in prediction_lines(plan))
+
+
+def _store(plan: Plan) -> str:
+    return "".join(muted(f"store: {esc(sentence)}") for sentence in plan.store)
 
 
 def _notes(plan: Plan) -> str:
