@@ -22,6 +22,7 @@ FULL = (
     "second_cell",
     "speculation",
     "incremental",
+    "store_kills",
     "speed",
     "against_lazy",
     "cold",
@@ -34,7 +35,10 @@ FULL = (
 )
 NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
 FLAGS = ("--full", "--quick")
-SIZED = ("start", "second_cell", "speculation", "incremental", "speed", "against_lazy", "cold", "scaling", "interim")
+SIZED = (
+    *("start", "second_cell", "speculation", "incremental", "store_kills"),
+    *("speed", "against_lazy", "cold", "scaling", "interim"),
+)
 """Those that take both flags."""
 
 
