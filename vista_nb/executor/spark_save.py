@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from vista_nb.executor.freed import give_back
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.spark_infer import collect_vectors
 
@@ -22,8 +23,6 @@ __all__ = ["save_beside", "save_vectors"]
 
 def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> bool:
     """Keep what the store lacks of each layer's frame. seconds: layer -> inference per image, for later reports."""
-    import pyarrow as pa
-
     whole, writing = [], None
     with ThreadPoolExecutor(1, thread_name_prefix="vista-save") as writer:
         for layer, frame in frames.items():
@@ -33,21 +32,20 @@ def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping
             writing = writer.submit(_write, shelf, layer, table, seconds.get(layer, 0.0))
         if writing is not None:
             whole.append(writing.result())
-    pa.default_memory_pool().release_unused()  # the kernel's region is planned for one layer at a time
+    table = writing = None
+    give_back()  # the kernel's region is planned for one layer at a time
     return all(whole)
 
 
 def save_beside(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> None:
     """The same of layers that nobody asked for; what the store has no room for is dropped without a word."""
-    import pyarrow as pa
-
     for layer, frame in frames.items():
         began = time.monotonic()
         table = collect_vectors([frame], shelf.facts(layer).width)
         shelf.beside_seconds += time.monotonic() - began
         shelf.save_beside(layer, table, seconds.get(layer, 0.0))
-    if frames:
-        pa.default_memory_pool().release_unused()
+    table = None
+    give_back()
 
 
 def _write(shelf: Shelf, layer: str, table: Any, seconds: float) -> bool:
