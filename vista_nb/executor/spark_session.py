@@ -37,7 +37,7 @@ __all__ = ["active_jobs", "cancel_group", "heap_bytes", "place", "run_session", 
 
 _LEAST_HEAP = 512 * MIB
 _JVM_RESERVED = 300 * MIB  # Spark's own constant: spark.memory.fraction is of the heap without it
-_SMALL_HEAP = 2048 * MIB
+_SMALL_HEAP = 4096 * MIB
 _ARROW_BATCH = 32 * MIB
 _RETRIES = 2  # a worker that was killed is tried again; local[k] alone would not
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
@@ -76,10 +76,11 @@ def start(
 
 
 def _collector(heap: int, given: str) -> str:
-    """In a small heap, the serial collector, unless the user's options (`given`) name one. G1's regions are 1 MB then:
-    every array of half of that takes whole ones, and cached vectors are such arrays (a plan for 3 GB ran out of heap).
+    """In a small heap, the serial collector, unless the user's options (`given`) name one. G1's regions are 1 or 2 MB
+    then: every array of half of that takes whole ones, and cached vectors are such arrays (a plan for 3 GB ran out of
+    heap). NewRatio: Storage Memory fits the old generation.
     """
-    return "-XX:+UseSerialGC" if heap < _SMALL_HEAP and "GC" not in given else ""
+    return "-XX:+UseSerialGC -XX:NewRatio=5" if heap < _SMALL_HEAP and "GC" not in given else ""
 
 
 def _context(conf: Any, log: Path) -> Any:
