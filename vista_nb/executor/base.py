@@ -17,7 +17,6 @@ from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.backend import Wave
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.leaks import leak_warnings
-from vista_nb.executor.freed import give_back
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.quarantine import Quarantine
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
@@ -209,7 +208,7 @@ class DriverSide:
     def matrix(self, layer: str, rows: Rows) -> NDArray[np.float32]:
         """What the layer's model is trained on: the table's columns, then the photos'."""
         found = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)
-        give_back()  # the fit comes on top
+        pa.default_memory_pool().release_unused()  # Arrow keeps what it read, and the fit comes on top
         return found
 
     def refuse(self, reasons: dict[str, str]) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from vista_nb.executor.freed import give_back
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.spark_infer import collect_vectors
 
@@ -33,7 +32,7 @@ def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping
         if writing is not None:
             whole.append(writing.result())
     table = writing = None
-    give_back()  # the kernel's region is planned for one layer at a time
+    _release()  # the kernel's region is planned for one layer at a time
     return all(whole)
 
 
@@ -45,7 +44,14 @@ def save_beside(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[
         shelf.beside_seconds += time.monotonic() - began
         shelf.save_beside(layer, table, seconds.get(layer, 0.0))
     table = None
-    give_back()
+    _release()
+
+
+def _release() -> None:
+    """Arrow keeps freed memory for later use."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _write(shelf: Shelf, layer: str, table: Any, seconds: float) -> bool:
