@@ -20,6 +20,9 @@ QUICK = ("start", "speed", "against_lazy", "cold", "scaling", "interim")
 FULL = (
     "start",
     "second_cell",
+    "speculation",
+    "incremental",
+    "store_kills",
     "speed",
     "against_lazy",
     "cold",
@@ -33,7 +36,10 @@ FULL = (
 )
 NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
 FLAGS = ("--full", "--quick")
-SIZED = ("start", "speed", "against_lazy", "cold", "scaling", "interim", "panel")
+SIZED = (
+    *("start", "second_cell", "speculation", "incremental", "store_kills"),
+    *("speed", "against_lazy", "cold", "scaling", "interim", "panel"),
+)
 """Those that take both flags."""
 
 

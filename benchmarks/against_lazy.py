@@ -80,7 +80,7 @@ class Net:
         return SPEC.format(cnn=self.cnn, top=self.top)
 
 
-NETS = (Net("resnet50", 5, 300, 96, 4.2), Net("alexnet", 4, 600, 192, 3.5), Net("vgg16", 3, 120, 64, 2.7))
+NETS = (Net("resnet50", 5, 300, 96, 4.2), Net("alexnet", 4, 1_500, 192, 3.5), Net("vgg16", 3, 120, 64, 2.7))
 RESNET, END_TO_END = NETS[0], 2_000
 
 

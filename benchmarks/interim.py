@@ -1,9 +1,10 @@
-"""Interim accuracies: what three waves cost over one, and how soon each layer has its first accuracy.
+"""Interim accuracies: what waves cost over one, and how soon each layer has its first accuracy.
 
     python -m benchmarks.interim [--quick]
 
-ResNet50/5 and MobileNetV2/5, random weights, 1 000 photos, warm engines, whole runs; waves 3 and 1 take turns. First
-accuracies are read off the run's own events (LayerScored). Prints a table, writes results/interim.csv.
+ResNet50/5 and MobileNetV2/5, random weights, 1 000 photos, warm engines, whole runs: as many waves as the optimizer
+chooses (judged: at most a tenth over one), three, and one, taking turns. First accuracies are read off the run's own
+events (LayerScored). Prints a table, writes results/interim.csv.
 DESIGN.md section 7.3, issue 5 must-show 10.
 """
 
@@ -32,11 +33,12 @@ features: [kids]
 cnn: {cnn}
 weights: random
 model: LogisticRegression(regParam=0.05)
-plan: {{waves: {waves}}}
+plan: {{{waves}}}
 """
 CNNS = ("resnet50", "mobilenetv2")
 ROWS, WARM_UP = 1_000, 64
-WAVES = (3, 1)
+CHOSEN, ONE = "waves as chosen", "one wave"
+WAVES = {CHOSEN: "", "three waves": "waves: 3", ONE: "waves: 1"}
 MOST = 1.10
 
 
@@ -47,10 +49,11 @@ class Timed:
     seconds: float
     first: dict[str, float]
     final: dict[str, float]
+    waves: int
     memory: str
 
 
-def scored(cnn: str, waves: int, table: pd.DataFrame, store: Path) -> Timed:
+def scored(cnn: str, waves: str, table: pd.DataFrame, store: Path) -> Timed:
     """One run, its events read at its end."""
     from vista_nb import session
     from vista_nb.outcome.events import LayerScored
@@ -70,33 +73,32 @@ def scored(cnn: str, waves: int, table: pd.DataFrame, store: Path) -> Timed:
                 final[event.score.layer] = event.at
     layers = result.plan.layers
     first, final = ({name: found[name] for name in layers} for found in (first, final))
-    return Timed(result.outcome.seconds, first, final, memory_of(result))
+    return Timed(result.outcome.seconds, first, final, result.plan.logical.waves, memory_of(result))
 
 
 def compare(cnn: str, table: pd.DataFrame, store: Path, repetitions: int) -> list[Row]:
-    """Both, taking turns."""
-    for waves in WAVES:
+    """All, taking turns."""
+    for waves in WAVES.values():
         scored(cnn, waves, table.head(WARM_UP), store)
-    found: dict[int, list[Timed]] = {waves: [] for waves in WAVES}
+    found: dict[str, list[Timed]] = {name: [] for name in WAVES}
     for _ in range(repetitions):
-        for waves, runs in found.items():
-            runs.append(scored(cnn, waves, table, store))
-    seconds = {waves: [run.seconds for run in runs] for waves, runs in found.items()}
+        for name, runs in found.items():
+            runs.append(scored(cnn, WAVES[name], table, store))
+    seconds = {name: [run.seconds for run in runs] for name, runs in found.items()}
     head = f"{cnn}, {len(table)} photos"
     rows = [
-        measured(f"{head}: whole run, waves: {waves}", runs, memory=found[waves][-1].memory)
-        for waves, runs in seconds.items()
+        measured(f"{head}: whole run, {name}", runs, note=f"{found[name][-1].waves}", memory=found[name][-1].memory)
+        for name, runs in seconds.items()
     ]
-    over = statistics.median(seconds[3]) / statistics.median(seconds[1])
-    rows.append(ended(f"{head}: three waves / one", over, "x", f"<= {MOST}"))
-    for layer in found[1][0].first:
-        for waves, runs in found.items():
-            note = "" if waves == 1 else f"final after {statistics.median(run.final[layer] for run in runs):.1f} s"
-            rows.append(
-                measured(
-                    f"{head}: first accuracy of {layer}, waves: {waves}", [run.first[layer] for run in runs], note=note
-                )
-            )
+    for name in WAVES:
+        if name != ONE:
+            over = statistics.median(seconds[name]) / statistics.median(seconds[ONE])
+            rows.append(ended(f"{head}: {name} / {ONE}", over, "x", f"<= {MOST}" if name == CHOSEN else ""))
+    for layer in found[ONE][0].first:
+        for name, runs in found.items():
+            note = "" if name == ONE else f"final after {statistics.median(run.final[layer] for run in runs):.1f} s"
+            first = [run.first[layer] for run in runs]
+            rows.append(measured(f"{head}: first accuracy of {layer}, {name}", first, note=note))
     return rows
 
 

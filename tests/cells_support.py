@@ -44,9 +44,16 @@ class Cell:
         return np.array(self.backend.features(layer).column("vector").to_pylist(), np.float32)
 
 
-def cell(work: Workload, folder: Path, reuse: str = "auto", run: str = "r1", speculate: str = "never") -> Cell:
+def cell(
+    work: Workload,
+    folder: Path,
+    reuse: str = "auto",
+    run: str = "r1",
+    speculate: str = "never",
+    budget: int | None = None,
+) -> Cell:
     """Link the photos, look into the store, plan, run, remember: all but the engines."""
-    inputs = run_inputs(work, folder, run=run)
+    inputs = replace(run_inputs(work, folder, run=run), store_budget=budget)
     options = Options(reuse, store_dir=inputs.store_dir, verify=True, speculate=speculate)
     images = known_bad(work, inputs.images, options)
     stored, missing = stored_layers(work, images, inputs.model, options)

@@ -14,6 +14,7 @@ from executor_support import EAGER, STAGED, SparkMaker, make_plan, run_plan, sma
 from vista_nb.executor.cnn import model_cache
 from vista_nb.executor.walk import walk
 from vista_nb.outcome.events import Event, StageFinished
+from vista_nb.plan.logical import Infer
 
 pytestmark = [pytest.mark.spark, pytest.mark.tf]
 
@@ -64,7 +65,7 @@ def test_one_load_per_process_and_cut(made: SparkMaker, tmp_path: Path, kind: An
     backend = made(work, plan)
     outcome, _ = run_plan(plan, backend)
     assert outcome.inferred_images == 90
-    artifacts = {str(future.result()) for future in backend._artifacts.values()}
+    artifacts = {str(backend._artifacts.of(step).result()) for step in plan.logical.steps if isinstance(step, Infer)}
     assert len(artifacts) == cuts
     found = loads_of(made.session, artifacts)
     assert found
@@ -88,7 +89,7 @@ def test_the_tasks_were_many_and_the_workers_few(made: SparkMaker, tmp_path: Pat
     workers = {row["worker"] for row in rows}
     assert len({row["task"] for row in rows}) >= TASKS
     assert 1 <= len(workers) <= 2
-    artifacts = {str(future.result()) for future in backend._artifacts.values()}
+    artifacts = {str(backend._artifacts.of(step).result()) for step in plan.logical.steps if isinstance(step, Infer)}
     assert set(loads_of(made.session, artifacts)) == workers
 
 

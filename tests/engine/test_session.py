@@ -208,7 +208,8 @@ def test_corrupt_photos_are_dropped_and_named(shop: CataloguePaths, store: Path,
     assert result.outcome.rows.bad_images == 3
     for key in keys[3:20]:
         (folder / f"{key}.jpg").write_bytes(b"broken " + key.encode())
-    with pytest.raises(VistaDataError, match="20 rows have a bad photo"):
+    # the three are known, so that an early wave may find enough of the others already
+    with pytest.raises(VistaDataError, match=r"rows have a bad photo: .*more than 5 % of 160 rows"):
         vista_nb.run(spec, store_dir=store)
 
 

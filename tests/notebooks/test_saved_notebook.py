@@ -48,7 +48,7 @@ def execute(*sources: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_live_panel_leaves_only_the_frozen_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The panel was there (its models were opened) and is gone but for the root (ADR 24); GitHub, nbviewer and nbconvert
+    """The panel was there (its models were opened) and is gone but for the root (ADR 24): GitHub, nbviewer and nbconvert
     see final numbers.
     """
     source = "opened = []\nimport ipywidgets\nipywidgets.Widget.on_widget_constructed(opened.append)"

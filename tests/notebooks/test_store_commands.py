@@ -13,6 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from vista_nb.cli import main
 from vista_nb.errors import VistaStoreError, VistaUsageError
+from vista_nb.session import health
 from vista_nb.session.storing import drop_layers, select
 from vista_nb.store.admin import inventory
 from vista_nb.store.files import Store
@@ -159,3 +160,15 @@ def test_settings_are_checked(folder: Path, shell: InteractiveShell) -> None:
     shell.run_line_magic("config", "VistaMagic.store_dir = 'hdfs://name/store'")
     with pytest.raises(VistaStoreError, match="VST615"):
         shell.magics_manager.registry["VistaMagic"].vista("store ls")
+
+
+def test_doctor_says_how_full_the_store_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder with its bytes and budget; what is wrong with a setting, and what to do."""
+    monkeypatch.setenv("VISTA_NB_STORE_BYTES", "3GB")
+    found = health._store()
+    assert (found.ok, found.detail.startswith(str(folder)), found.detail.endswith("of 3.0 GB")) == (True, True, True)
+    monkeypatch.setenv("VISTA_NB_STORE_BYTES", "some")
+    assert not health._store().ok
+    monkeypatch.setenv("VISTA_NB_STORE_DIR", "s3a://bucket")
+    found = health._store()
+    assert (found.ok, "folder" in found.fix) == (False, True)

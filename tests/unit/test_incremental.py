@@ -16,6 +16,8 @@ import pytest
 from cells_support import cell
 from executor_support import COLOURS, catalogue, photo, tiny_cnn, workload
 
+from vista_nb.executor.driver_backend import DriverBackend
+from vista_nb.executor.local import LocalBackend
 from vista_nb.outcome.events import LayerReused
 from vista_nb.plan.explain import explain
 from vista_nb.spec.model import ImageSource, PlanChoice, Pooling
@@ -169,3 +171,50 @@ def test_a_broken_memory_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "unreadable.sqlite").write_bytes(b"this is no database" * 100)
     remember_unreadable(tmp_path, "p", {"a": "truncated"})
     assert known_unreadable(tmp_path, "p", ["a"]) == {}
+
+
+# -- features of another pooling ------------------------------------------------------------------------------------
+
+
+def test_max_follows_from_max_2x2(tmp_path: Path) -> None:
+    """The largest of four cells: no CNN, no engine, to the last bit what pooling the tensors gives; and kept."""
+    table = catalogue(tmp_path, rows=60)
+    cell(workload(table, tiny_cnn(), TOP), tmp_path)
+    whole = workload(table, tiny_cnn(), TOP, pool=Pooling.MAX)
+    again, alone = cell(whole, tmp_path, run="r2"), cell(whole, tmp_path / "other", reuse="never")
+    assert again.inferred == 0
+    assert isinstance(again.backend, DriverBackend)
+    assert not isinstance(again.backend, LocalBackend)
+    assert "of run r1 are read" in explain(again.plan)
+    assert ", max from max 2x2" in explain(again.plan)
+    assert {(e.layer, e.pooling) for e in again.events if isinstance(e, LayerReused)} == {
+        (layer, "max 2x2") for layer in TOP
+    }
+    for layer in TOP:
+        np.testing.assert_array_equal(again.features(layer), alone.features(layer))
+    third = cell(whole, tmp_path, run="r3")
+    assert {e.pooling for e in third.events if isinstance(e, LayerReused)} == {""}, "by now it is a set of its own"
+
+
+@pytest.mark.parametrize("pool", [pool for pool in Pooling if pool is not Pooling.MAX_2X2])
+def test_a_vector_is_the_same_under_every_pooling(tmp_path: Path, pool: Pooling) -> None:
+    """A layer without height and width is pooled by nothing; what is no consequence is inferred."""
+    table = catalogue(tmp_path, rows=60)
+    cell(workload(table, tiny_cnn(), TOP), tmp_path)
+    assert cell(workload(table, tiny_cnn(), ("top",), pool=pool), tmp_path, run="r2").inferred == 0
+    assert cell(workload(table, tiny_cnn(), ("mid",), pool=pool), tmp_path, run="r3").inferred == (
+        0 if pool is Pooling.MAX else 60
+    )
+
+
+def test_a_store_without_room_costs_no_features(tmp_path: Path) -> None:
+    """What follows from another pooling is used even where it cannot be kept."""
+    table = catalogue(tmp_path, rows=60)
+    cell(workload(table, tiny_cnn(), TOP), tmp_path)
+    whole = workload(table, tiny_cnn(), TOP, pool=Pooling.MAX)
+    full = cell(whole, tmp_path, run="r2", budget=1)
+    assert full.inferred == 0
+    assert any("features were not kept" in note for note in full.outcome.notes)
+    alone = cell(whole, tmp_path / "other", reuse="never")
+    for layer in TOP:
+        np.testing.assert_array_equal(full.features(layer), alone.features(layer))

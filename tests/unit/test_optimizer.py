@@ -59,6 +59,7 @@ def test_stages_read_as_the_design() -> None:
         "prune_physical_plans",
         "admit_by_memory",
         "rank_by_cost",
+        "keep_beside",
         "spread_over_waves",
         "assemble",
     ]

@@ -70,7 +70,7 @@ def kept(work: Workload, store: Path, digests: list[str], layer: str = "low") ->
 
 
 def looked(work: Workload, store: Path, digests: list[str], reuse: str = "auto") -> Any:
-    images: Any = SimpleNamespace(images=pa.table({"digest": digests}))
+    images: Any = SimpleNamespace(images=pa.table({"digest": digests}), unreadable={})
     return stored_layers(work, images, MODEL, Options(reuse, store_dir=store))
 
 

@@ -12,7 +12,7 @@ from executor_support import catalogue, make_plan, workload
 from vista_nb.errors import VistaDataError, VistaEnvironmentError, VistaRunError
 from vista_nb.executor import java
 from vista_nb.executor.spark_errors import is_memory_trouble, translated
-from vista_nb.executor.spark_session import heap_bytes, settings
+from vista_nb.executor.spark_session import _collector, heap_bytes, settings
 from vista_nb.plan.memory import MemoryRegions
 from vista_nb.spec.model import Resources
 from vista_nb.units import GB, MIB
@@ -106,6 +106,13 @@ def test_no_java_and_a_wrong_java_are_named(tmp_path: Path, monkeypatch: pytest.
     assert raised.value.code == "VST402"
 
 
+def test_small_heaps_have_the_serial_collector() -> None:
+    """Unless the user names one: two would keep the JVM from starting."""
+    assert "+UseSerialGC" in _collector(700 * MIB, "-Dx=1")
+    assert _collector(700 * MIB, "-XX:+UseZGC") == ""
+    assert _collector(8000 * MIB, "") == ""
+
+
 @pytest.mark.parametrize(
     ("text", "code", "memory"),
     [
@@ -114,6 +121,7 @@ def test_no_java_and_a_wrong_java_are_named(tmp_path: Path, monkeypatch: pytest.
         ("java.lang.OutOfMemoryError: Java heap space", "VST515", True),
         ("java.io.IOException: No space left on device", "VST517", False),
         ("An error occurred while trying to connect: Connection refused", "VST518", False),
+        ("SparkException: Job 16 cancelled because SparkContext was shut down", "VST518", False),
         ("AnalysisException: cannot resolve", "VST511", False),
     ],
 )

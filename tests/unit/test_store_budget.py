@@ -146,6 +146,17 @@ time.sleep(600)
 """
 
 
+def test_a_run_relies_on_the_parts_it_reads_alone(tmp_path: Path) -> None:
+    """The photos of other tables in the same layer set may go meanwhile."""
+    run, other = Store(tmp_path, int(2.5 * PART), of_run=True), Store(tmp_path, int(2.5 * PART))
+    for first in (0, 100):
+        key = fill(other, "low", first)
+    assert run.take(key, ["d1"]) == {"d1"}
+    fill(other, "more")
+    assert run.digests(key) == {f"d{i}" for i in range(12)}
+    run.close()
+
+
 def test_a_killed_run_relies_on_nothing(tmp_path: Path) -> None:
     """Its lease protects while it lives, from other processes too, and goes with it."""
     store = Store(tmp_path, int(1.5 * PART))
@@ -215,6 +226,25 @@ def test_uses_are_counted_and_their_loss_loses_nothing(tmp_path: Path) -> None:
         assert read_uses(store.layout.folder(key)) == {}
     assert store.take(key, ["d1"]) == {"d1"}
     assert inventory(store).holdings[0].times == 1
+
+
+def test_only_parts_that_are_needed_are_checked(tmp_path: Path) -> None:
+    """A set may hold the photos of many tables: a cell over one of them does not read the others' gigabytes."""
+    store = Store(tmp_path)
+    for first in (0, 100):
+        key = fill(store, "low", first)
+    other, mine = (store.layout.folder(key) / part.file for part in store.lookup(key).parts)
+    content = bytearray(other.read_bytes())
+    content[len(content) // 2] ^= 1
+    other.write_bytes(content)
+    assert store.take(key, ["d101", "z"]) == {"d101"}
+    assert store.verify(key, ["d101"]) == ()
+    assert store.paths(key, ["d101"]) == [mine]
+    assert store.read(key, ["d101"]).table.num_rows == 1
+    assert store.notes() == ()
+    assert store.take(key, ["d1", "d101"]) == {"d101"}, "the broken one is found when it is wanted"
+    assert "a broken part of resnet50 low (12 rows) was set aside" in store.notes()[0]
+    assert Store(tmp_path).verify(key) == ()
 
 
 def test_cleaning_goes_below_the_budget_when_asked(tmp_path: Path) -> None:

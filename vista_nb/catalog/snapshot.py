@@ -20,8 +20,9 @@ class StoredLayer:
 
     rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set;
     pooled: false for raw tensors, a cut of the CNN that inference may start from (the layer may lie below those of
-    the workload); useful: of these rows, how many are of images that lack a pooled layer (None: all). run, created
-    (seconds since 1970), seconds_per_image: for the line that reports the reuse.
+    the workload); useful: of these rows, how many are of images that lack a pooled layer (None: all); memory: how many
+    lie in Spark's Storage Memory alone; pooled_from: some are made of this other pooling. run, created (seconds since
+    1970), seconds_per_image: for the line that reports the reuse.
     """
 
     layer: str
@@ -33,6 +34,8 @@ class StoredLayer:
     seconds_per_image: float = 0.0
     pooled: bool = True
     useful: int | None = None
+    memory: int = 0
+    pooled_from: str = ""
 
 
 @dataclass(frozen=True)

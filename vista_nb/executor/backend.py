@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.events import Event, LayerReused
 from vista_nb.outcome.scores import BadImage, LayerScore, PairedTest, RowCounts
 from vista_nb.plan.logical import (
     Infer,
@@ -63,6 +63,10 @@ class Backend(Protocol):
     def train(self, step: Train, wave: Wave) -> LayerScore: ...
 
     def release(self, step: Release, wave: Wave) -> None: ...
+
+    def news(self) -> Sequence[Event]:
+        """What was stored since the last call (LayerStored), and how full the store is (StoreLevel)."""
+        ...
 
     def paired_tests(self) -> Sequence[PairedTest]:
         """Every layer against the better table-only baseline, and the best layer against the runner-up."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.backend import Wave
@@ -20,7 +22,7 @@ from vista_nb.executor.quarantine import Quarantine
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
-from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.events import Event, LayerReused
 from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
@@ -83,6 +85,9 @@ class DriverSide:
     def load(self, step: Load) -> Sequence[LayerReused]:
         return self.shelf.load(step.layers, self.needed, raw=step.raw)
 
+    def news(self) -> Sequence[Event]:
+        return self.shelf.news()
+
     def paired_tests(self) -> Sequence[PairedTest]:
         return self.trainer.tests()
 
@@ -130,7 +135,7 @@ class DriverSide:
     def features(self, layer: str) -> pa.Table:
         """(key: string, vector: list<float32>), one row per joined record, in key order; views side by side."""
         rows = self.rows
-        matrix = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)[:, rows.x.shape[1] :]
+        matrix = self.matrix(layer, rows)[:, rows.x.shape[1] :]
         width = matrix.shape[1]
         flat = pa.array(matrix.ravel(), pa.float32())
         vector = pa.FixedSizeListArray.from_arrays(flat, width).cast(pa.list_(pa.float32()))
@@ -169,7 +174,8 @@ class DriverSide:
 
     def _to_cut(self, wave: Wave) -> set[str]:
         """Photos whose raw tensors are made: those that the store lacks, all of them where they are to be kept."""
-        new, held = self.new_in(wave), self.shelf.raw_held.get(self.cut or "", set())
+        cut, shelf = self.cut or "", self.shelf
+        new, held = self.new_in(wave), shelf.raw_held.get(cut, set()) | shelf.raw_elsewhere.get(cut, set())
         if self.workload.kept_layer == self.cut:
             return new - held
         return self.shelf.missing([layer for s in self._passes if s.start for layer in s.layers], new) - held
@@ -199,6 +205,12 @@ class DriverSide:
         """The layer's features for these rows' images. Subclasses."""
         raise NotImplementedError
 
+    def matrix(self, layer: str, rows: Rows) -> NDArray[np.float32]:
+        """What the layer's model is trained on: the table's columns, then the photos'."""
+        found = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)
+        pa.default_memory_pool().release_unused()  # Arrow keeps what it read, and the fit comes on top
+        return found
+
     def refuse(self, reasons: dict[str, str]) -> None:
         """Take unreadable images' rows out; too many, or `bad_images: fail`, ends the run."""
         if not reasons:
@@ -212,7 +224,8 @@ class DriverSide:
 
     def source(self, layer: str) -> str:
         """`reused` where no image of this layer was inferred in this run."""
-        return "reused" if layer in self.shelf.reused and layer not in self.seconds else "computed"
+        there = layer in self.shelf.reused or layer in self.shelf.elsewhere
+        return "reused" if there and layer not in self.seconds else "computed"
 
     def _joined_table(self, rows: Rows) -> pa.Table:
         assert self._structured is not None

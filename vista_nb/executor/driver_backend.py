@@ -50,8 +50,8 @@ class DriverBackend(DriverSide):
     def train(self, step: Train, wave: Wave) -> LayerScore:
         self._go_on()
         rows = self.rows.below(wave.high)
-        matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
-        return self.trainer.scored(step.layer, self.trainer.fit(rows, matrix), wave, self.source(step.layer))
+        fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
+        return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
         """From the store, in no order."""
@@ -60,6 +60,9 @@ class DriverBackend(DriverSide):
     def cancel(self) -> None:
         """A fit cannot be stopped: the walk ends before the next step."""
         self.cancelled.set()
+
+    def leave(self) -> None:
+        """Nothing lies in Storage Memory."""
 
     def close(self) -> None:
         """Nothing is held but the store's parts."""

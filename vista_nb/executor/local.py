@@ -92,8 +92,8 @@ class LocalBackend(DriverBackend):
         made = self.pooled.get(layer, {})
         stored = self.shelf.read(layer, set(digests) - made.keys())
         fresh = [digest for digest in digests if digest in made]
-        blocks = [stored.matrix, np.array([made[d] for d in fresh], np.float32).reshape(-1, stored.matrix.shape[1])]
-        return Vectors((*stored.digests, *fresh), np.concatenate(blocks))
+        block = np.array([made[d] for d in fresh], np.float32).reshape(-1, stored.width)
+        return stored + Vectors(tuple(fresh), (block,), stored.width)
 
     def _forward(self, step: Infer, digest: str, found: dict[str, _Tensors], reasons: dict[str, str]) -> None:
         """From the photo, or from the raw layer below, up to the wanted layers."""

@@ -26,6 +26,8 @@ from vista_nb.outcome.scores import RowCounts
 
 __all__ = ["Rows", "Structured", "Vectors", "join_rows", "scan_rows"]
 
+_ROWS_AT_A_TIME = 256
+
 
 @dataclass(frozen=True)
 class Structured:
@@ -37,34 +39,47 @@ class Structured:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Features of one layer: row i of `matrix` (images, width), float32, belongs to digests[i]."""
+    """Features of one layer, as they came: row i of `blocks`, counted through, belongs to digests[i]; the first row of
+    a digest counts. blocks: float32 (images, width), views of Arrow's own memory where that is possible.
+    """
 
     digests: tuple[str, ...]
-    matrix: NDArray[np.float32]
+    blocks: tuple[NDArray[np.float32], ...]
+    width: int
 
     @classmethod
     def of(cls, table: pa.Table, width: int) -> Vectors:
         """From Arrow columns digest, vector (list<float32>)."""
-        chunks = [np.asarray(c.flatten(), dtype=np.float32).reshape(-1, width) for c in table.column("vector").chunks]
-        matrix = np.concatenate(chunks) if chunks else np.empty((0, width), dtype=np.float32)
-        return cls(tuple(table.column("digest").to_pylist()), matrix).once()
+        chunks = (np.asarray(c.flatten(), dtype=np.float32).reshape(-1, width) for c in table.column("vector").chunks)
+        return cls(tuple(table.column("digest").to_pylist()), tuple(chunks), width)
 
-    def once(self) -> Vectors:
-        """The first row of each digest."""
-        first = {digest: place for place, digest in reversed(list(enumerate(self.digests)))}
-        if len(first) == len(self.digests):
-            return self
-        places = sorted(first.values())
-        return Vectors(tuple(self.digests[i] for i in places), self.matrix[places])
+    def __add__(self, more: Vectors) -> Vectors:
+        return Vectors(self.digests + more.digests, self.blocks + more.blocks, self.width)
 
-    def at(self, digests: Sequence[str]) -> NDArray[np.float32]:
-        """The matrix in the order of `digests`. Raises VST513 where one has no features."""
-        place = {digest: i for i, digest in enumerate(self.digests)}
+    def fill(self, out: NDArray[np.float32], digests: Sequence[str]) -> None:
+        """Row i of `out` becomes the vector of digests[i]; no copy on the way is larger than a few rows.
+
+        Raises VST513 where one has no features.
+        """
+        place = {digest: i for i, digest in reversed(list(enumerate(self.digests)))}
         missing = [digest for digest in digests if digest not in place]
         if missing:
             message = f"{len(missing)} images have no features, for example {missing[0][:12]}"
             raise VistaRunError("VST513", message, "please report this: it is a defect")
-        return self.matrix[[place[digest] for digest in digests]]
+        sources = np.array([place[digest] for digest in digests], dtype=np.int64)
+        first = 0
+        for block in self.blocks:
+            targets = np.flatnonzero((sources >= first) & (sources < first + len(block)))
+            for start in range(0, len(targets), _ROWS_AT_A_TIME):
+                some = targets[start : start + _ROWS_AT_A_TIME]
+                out[some] = block[sources[some] - first]
+            first += len(block)
+
+    def at(self, digests: Sequence[str]) -> NDArray[np.float32]:
+        """A matrix in the order of `digests`."""
+        out = np.empty((len(digests), self.width), dtype=np.float32)
+        self.fill(out, digests)
+        return out
 
 
 @dataclass(frozen=True)
@@ -96,10 +111,16 @@ class Rows:
 
     def matrix(self, vectors: Vectors, views: str = "concat") -> NDArray[np.float32]:
         """(n, d_s + features): the table's columns first, then the photos', views side by side or averaged."""
-        blocks = [vectors.at(view) for view in self.digests]
-        if views == "mean" and len(blocks) > 1:
-            blocks = [np.mean(blocks, axis=0, dtype=np.float32)]
-        return np.hstack([self.x, *blocks])
+        own = self.x.shape[1]
+        if views == "mean" and len(self.digests) > 1:
+            blocks = [vectors.at(view) for view in self.digests]
+            return np.hstack([self.x, np.mean(blocks, axis=0, dtype=np.float32)])
+        whole = np.empty((len(self), own + len(self.digests) * vectors.width), dtype=np.float32)
+        whole[:, :own] = self.x
+        for place, view in enumerate(self.digests):
+            low = own + place * vectors.width
+            vectors.fill(whole[:, low : low + vectors.width], view)
+        return whole
 
     def first_waves(self) -> dict[str, float]:
         """Digest -> the smallest wave fraction of its records: the wave that first needs it."""

@@ -7,17 +7,20 @@ A store that cannot be written costs a note, never the run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from vista_nb.catalog.poolings import poolings_holding
 from vista_nb.errors import VistaStoreError
-from vista_nb.executor.cnn.pooling import pooled_length
+from vista_nb.executor.cnn.pooling import pooled_again, pooled_length
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Vectors
-from vista_nb.outcome.events import LayerReused
+from vista_nb.outcome.events import Event, LayerReused, LayerStored, StoreLevel
 from vista_nb.plan.fingerprint import preprocessing_key, raw_pooling
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
@@ -37,8 +40,12 @@ class Shelf:
         self.held: dict[str, set[str]] = {}
         self.raw_held: dict[str, set[str]] = {}
         self.reused: set[str] = set()
+        self.elsewhere: dict[str, set[str]] = {}  # of each layer the photos whose rows lie in Storage Memory alone
+        self.raw_elsewhere: dict[str, set[str]] = {}
+        self.repooled: dict[str, pa.Table] = {}  # made of another pooling, where the store has no room
         self.beside_seconds = 0.0  # of the rows kept for later cells: collecting and writing them
         self._beside: dict[str, int] = {}  # layer -> bytes
+        self._stored: list[LayerStored] = []  # what nobody was told of yet
         self.notes: list[str] = list(waiting_notes(inputs.store_dir))  # of planning, which has nobody to tell
 
     def facts(self, layer: str) -> LayerSetFacts:
@@ -64,7 +71,7 @@ class Shelf:
 
     def load(self, layers: Iterable[str], needed: Collection[str], *, raw: bool = False) -> list[LayerReused]:
         """Take what the store holds of these layers for the needed images; one event per layer."""
-        events = []
+        events: list[LayerReused] = []
         for layer in layers:
             key = (self.raw_facts(layer) if raw else self.facts(layer)).key
             try:
@@ -73,6 +80,8 @@ class Shelf:
             except VistaStoreError as error:
                 self.notes.append(f"the store was not used: {error.message}")
                 continue
+            if not raw:
+                events.extend(self._of_other_poolings(layer, set(needed) - found))
             if known is None or not found:
                 continue
             (self.raw_held if raw else self.held).setdefault(layer, set()).update(found)
@@ -85,12 +94,46 @@ class Shelf:
             events.append(replace(event, age_seconds=age, saved_seconds=saved))
         return events
 
+    def _of_other_poolings(self, layer: str, lacking: set[str]) -> Iterator[LayerReused]:
+        """Rows that follow from the features of another pooling: made now, and kept as if they had been inferred."""
+        work = self._inputs.workload
+        shape = next(known.shape for known in work.cnn.layers if known.name == layer)
+        for pooling in poolings_holding(shape, work.pool) if lacking else ():
+            facts = replace(self.facts(layer), pooling=pooling.value, width=pooled_length(shape, pooling))
+            try:
+                found, known = self._store.take(facts.key, lacking), self._store.lookup(facts.key)
+                rows = Vectors.of(self._store.read(facts.key, found).table, facts.width)
+            except VistaStoreError:
+                continue  # what is not found is inferred
+            if known is None or not rows.digests:
+                continue
+            matrix = pooled_again(rows.at(rows.digests), shape, work.pool)
+            seconds = known.seconds_per_image
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel(), pa.float32()), matrix.shape[1])
+            table = pa.table({"digest": list(rows.digests), "vector": vectors}).cast(schema())
+            if not self.save(layer, table, seconds):  # no room: this run has them all the same
+                self.repooled[layer] = pa.concat_tables([self.repooled.get(layer, schema().empty_table()), table])
+                self.elsewhere.setdefault(layer, set()).update(rows.digests)
+            lacking = lacking - set(rows.digests)
+            self.reused.add(layer)
+            event = LayerReused(layer=layer, run=known.run, rows=len(rows.digests), size=table.nbytes)
+            age = max(0.0, time.time() - known.created)
+            saved = seconds * len(rows.digests)
+            yield replace(event, age_seconds=age, saved_seconds=saved, pooling=pooling.value)
+
     def missing(self, layers: Sequence[str], needed: Iterable[str]) -> set[str]:
-        """The needed images that lack at least one of the layers."""
-        return {digest for digest in needed if any(digest not in self.held.get(layer, ()) for layer in layers)}
+        """The needed images of which at least one of the layers is neither on disk nor in Storage Memory."""
+        there = [self.held.get(layer, set()) | self.elsewhere.get(layer, set()) for layer in layers]
+        return {digest for digest in needed if any(digest not in rows for rows in there)}
 
     def lacking(self, layer: str, digests: Iterable[str]) -> set[str]:
-        return self.missing((layer,), digests)
+        """Those that this layer's set on disk lacks."""
+        return set(digests) - self.held.get(layer, set())
+
+    def goes_on_alone(self, layer: str) -> bool:
+        """Whether the layer's own tensor is enough to go on from."""
+        facts = self._inputs.workload.cnn.layer(layer)
+        return facts is not None and not facts.cut
 
     def read(self, layer: str, digests: Collection[str]) -> Vectors:
         """Vectors of held images. Raises VST611 where the store lost them meanwhile."""
@@ -101,29 +144,40 @@ class Shelf:
         if rows < len(wanted):
             message = f"the store lost {len(wanted) - rows} of {len(wanted)} images of layer {layer} during the run"
             raise VistaStoreError("VST611", message, "run the cell again: what is missing is inferred again")
-        return Vectors.of(result.table if result else schema().empty_table(), facts.width)
+        tables = [result.table if result else schema().empty_table()]
+        if layer in self.repooled:
+            tables.append(self.repooled[layer].filter(pc.is_in(self.repooled[layer].column("digest"), _set(digests))))
+        return Vectors.of(pa.concat_tables(tables), facts.width)
 
     def paths(self, layer: str) -> list[str]:
         """Parquet files of a layer, for an engine that reads them itself."""
-        return [str(path) for path in self._store.paths(self.facts(layer).key)]
+        return [str(path) for path in self._store.paths(self.facts(layer).key, self.held.get(layer, ()))]
 
     def save(self, layer: str, table: pa.Table, seconds_per_image: float) -> int:
         """Keep (digest, vector) rows; the number kept, 0 where the store refused (noted)."""
         if not table.num_rows:
             return 0
         try:
-            self._store.write_table(self.facts(layer), table, self._inputs.run, seconds_per_image)
+            written = self._store.write_table(self.facts(layer), table, self._inputs.run, seconds_per_image)
         except VistaStoreError as error:
             note = f"features were not kept ({error.code}): {error.message}"
             if note not in self.notes:
                 self.notes.append(note)
             return 0
+        self._stored.append(LayerStored(layer=layer, rows=table.num_rows, size=written.parts[-1].bytes))
         self.held.setdefault(layer, set()).update(table.column("digest").to_pylist())
         return int(table.num_rows)
 
     def told(self) -> tuple[str, ...]:
         """Sentences about the store, for the user."""
         return tuple(dict.fromkeys((*self.notes, *self._store.notes(), *self._beside_notes())))
+
+    def news(self) -> tuple[Event, ...]:
+        """What was stored since the last call, and how full the store is."""
+        told, self._stored = tuple(self._stored), []
+        with suppress(VistaStoreError):
+            return (*told, StoreLevel(held=self._store.held(), budget=self._store.budget))
+        return told
 
     def close(self) -> None:
         """Other kernels may evict what this run read and wrote."""
@@ -138,10 +192,11 @@ class Shelf:
             table = table if all(fresh) else table.filter(pa.array(fresh, pa.bool_()))
             if not table.num_rows or table.nbytes > self._store.spare():
                 return
-            self._store.write_table(facts, table, self._inputs.run, seconds_per_image)
+            size = self._store.write_table(facts, table, self._inputs.run, seconds_per_image).parts[-1].bytes
         except VistaStoreError:
             return  # nobody waits for it: what was asked for says what is wrong with the store
-        self._beside[layer] = self._beside.get(layer, 0) + 4 * facts.width * table.num_rows
+        self._beside[layer] = self._beside.get(layer, 0) + size
+        self._stored.append(LayerStored(layer=layer, rows=table.num_rows, size=size, later=True))
         self.beside_seconds += time.monotonic() - began
 
     def _beside_notes(self) -> tuple[str, ...]:
@@ -156,7 +211,7 @@ class Shelf:
     def raw_paths(self, layer: str) -> tuple[list[str], bool]:
         """Parquet files of a layer's raw tensors, and whether a digest stands in two of them."""
         key = self.raw_facts(layer).key
-        paths = [str(path) for path in self._store.paths(key)]
+        paths = [str(path) for path in self._store.paths(key, self.raw_held.get(layer, ()))]
         known = self._store.lookup(key)
         return paths, known is not None and len(self._store.digests(key)) < known.rows
 
@@ -185,7 +240,9 @@ class Shelf:
         try:
             stage = self._store.stage(4 * facts.width * len(digests), raw=True)
             try:
-                self._store.commit(facts, write(stage), self._inputs.run, seconds_per_image)
+                paths = write(stage)
+                size = sum(path.stat().st_size for path in paths)
+                self._store.commit(facts, paths, self._inputs.run, seconds_per_image)
             finally:
                 self._store.release(stage)
         except VistaStoreError as error:
@@ -193,4 +250,9 @@ class Shelf:
             if note not in self.notes:
                 self.notes.append(note)
             return 0
+        self._stored.append(LayerStored(layer=layer, rows=len(digests), size=size, raw=True))
         return len(digests)
+
+
+def _set(digests: Collection[str]) -> pa.Array:
+    return pa.array(sorted(digests), pa.string())

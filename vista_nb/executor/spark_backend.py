@@ -11,42 +11,44 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vista_nb.errors import VistaCancelled, VistaRunError
+from vista_nb.executor.artifacts_beside import Artifacts
 from vista_nb.executor.backend import Progress, Wave
 from vista_nb.executor.base import DriverSide
 from vista_nb.executor.cnn.devices import gpu_share
-from vista_nb.executor.cnn.prepare import end_process, prepare_artifact
 from vista_nb.executor.cnn.usage import PassUsage
 from vista_nb.executor.cnn.worker import InferenceTask, PoolTask
 from vista_nb.executor.descent import Descent
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.inputs import RunInputs
+from vista_nb.executor.memory_tier import MemoryTier
 from vista_nb.executor.photo_tables import check_opened
 from vista_nb.executor.records import Rows, Vectors
 from vista_nb.executor.region_guard import RegionGuard
 from vista_nb.executor.shipping import ship_artifact, ship_package, slots
 from vista_nb.executor.spark_errors import translated
 from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass, storage_level
-from vista_nb.executor.spark_raw import Raw, only, onward, save_tensors, with_stored
+from vista_nb.executor.spark_memory import Borrowed, borrow, leave_raw, leave_vectors
+from vista_nb.executor.spark_raw import Raw, only, save_tensors, with_stored
 from vista_nb.executor.spark_save import save_beside, save_vectors
 from vista_nb.executor.spark_session import cancel_group, run_session
-from vista_nb.executor.spark_tables import all_images, digest_frame, needed_images, split_rows, stored_frame
+from vista_nb.executor.spark_tables import all_images, digest_frame, every_vector, needed_images, split_rows
 from vista_nb.executor.spark_train import fit_on_cluster
 from vista_nb.executor.spark_warm import WarmUp
+from vista_nb.outcome.events import LayerReused
 from vista_nb.outcome.scores import LayerScore
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import (
     Infer,
     Join,
+    Load,
     Pool,
     Release,
     Save,
@@ -67,10 +69,11 @@ __all__ = ["SparkBackend"]
 
 @dataclass(frozen=True)
 class _Made:
-    """One wave's (digest, vector) of one layer, and the persisted table it is a view of."""
+    """One wave's (digest, vector) of one layer, and the persisted table it is a view of: None for the memory tier's."""
 
     vectors: DataFrame
-    base: DataFrame
+    base: DataFrame | None
+    digests: frozenset[str] = frozenset()
 
 
 class SparkBackend(DriverSide):
@@ -91,10 +94,10 @@ class SparkBackend(DriverSide):
         self._raw: dict[str, Raw] = {}
         self._made: dict[str, list[_Made]] = {}  # layer -> what this run inferred, by wave
         self._persisted: list[DataFrame] = []
-        self._artifacts: dict[int, Future[Path]] = {}
+        self.tier, self.room = MemoryTier(), 0  # the session's, and the bytes of it that this plan leaves
+        self._borrowed: list[Borrowed] = []
+        self._artifacts = Artifacts(plan, inputs, cancelled)
         self.usage: list[PassUsage] = []  # what the passes needed, for the next plan
-        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="vista-artifact")
-        self._holding = ExitStack()  # of the artifacts: lost Storage Memory is computed anew from them
 
     # -- the plan's nodes --------------------------------------------------------------------------------------------
 
@@ -105,16 +108,32 @@ class SparkBackend(DriverSide):
     def scan_images(self, step: ScanImages) -> int:
         images = super().scan_images(step)
         if self.joins_late:
-            self._prepare_artifacts()
+            self._artifacts.begin()
         return images
 
     def join(self, step: Join) -> int:
         rows = super().join(step)
-        if not self.joins_late and self._prepare_artifacts():
+        if not self.joins_late and self._artifacts.begin():
             # with everything stored no photo is looked at, and Spark has nothing to join
             with self._stage(step_title(step)):
                 self._photos().count()
         return rows
+
+    def load(self, step: Load) -> Sequence[LayerReused]:
+        """From disk, and what only Storage Memory has."""
+        found = list(super().load(step))
+        for layer in self.shelf.repooled.keys() & set(step.layers):
+            table = self.shelf.repooled[layer]
+            self._made.setdefault(layer, []).append(_Made(self.session.createDataFrame(table), None))
+        for part in borrow(step, self.needed, self.shelf, self.tier):
+            self._borrowed.append(part)
+            there = self.shelf.raw_elsewhere if step.raw else self.shelf.elsewhere
+            there.setdefault(part.layer, set()).update(part.digests)
+            if not step.raw:
+                view = only(part.view, part.digests)
+                self._made.setdefault(part.layer, []).append(_Made(view, None, part.digests))
+            found.append(part.event)
+        return found
 
     def infer(self, step: Infer, wave: Wave, progress: Progress) -> int:
         below = self._below(step.start, wave)
@@ -140,9 +159,9 @@ class SparkBackend(DriverSide):
             task = PoolTask(step.layer, self.workload.pool)
             given = raw.frame.where("error is null")
             if step.layer == self.cut:
-                given = only(given, self.shelf.lacking(step.layer, raw.digests))
+                given = only(given, self.shelf.missing([step.layer], raw.digests))
             pooled = self._kept(pool_pass(given, task, self._physical.persistence, self._attempt(step)))
-            self._made.setdefault(step.layer, []).append(_Made(pooled, pooled))
+            self._made.setdefault(step.layer, []).append(_Made(pooled, pooled, frozenset(raw.digests)))
             return int(pooled.count())
 
     def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
@@ -168,8 +187,7 @@ class SparkBackend(DriverSide):
             if self._physical.training is TrainingSite.CLUSTER:
                 fit = self._fit_cluster(rows, self._vectors_frame(step.layer))
             else:
-                matrix = rows.matrix(self.vectors(step.layer, rows), self.workload.spec.views)
-                fit = self.trainer.fit(rows, matrix)
+                fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
         return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
@@ -180,11 +198,27 @@ class SparkBackend(DriverSide):
         if not raw.waiting:
             with self._stage(step_title(step)):
                 self._vectors_alone(raw.frame)
-            self._drop(raw.kept)
+            if leave_raw(self.tier, self.room, raw, self.shelf, self.inputs.run, self.seconds):
+                self._persisted = [kept for kept in self._persisted if kept is not raw.frame]
+            else:
+                self._drop(raw.kept)
 
     def cancel(self) -> None:
         self.cancelled.set()
         cancel_group(self.session, self.group, for_good=True)
+
+    @property
+    def wanted(self) -> set[str]:
+        """Keys of what the plan may take from Storage Memory."""
+        steps = [step for step in self.plan.logical.steps if isinstance(step, Load) and step.memory]
+        facts_of = {True: self.shelf.raw_facts, False: self.shelf.facts}
+        return {facts_of[step.raw](layer).key for step in steps for layer in step.layers}
+
+    def leave(self) -> None:
+        """At the end of a run that went well: features that the disk did not take stay for later cells."""
+        parts = [(layer, m.vectors, m.base, m.digests) for layer, made in self._made.items() for m in made]
+        left = leave_vectors(self.tier, self.room, parts, self.shelf, self.inputs.run, self.seconds)
+        self._persisted = [kept for kept in self._persisted if not any(kept is other for other in left)]
 
     def close(self) -> None:
         """Give Storage Memory back; what was saved stays readable from the store. Callable more than once."""
@@ -192,8 +226,7 @@ class SparkBackend(DriverSide):
             self._drop(frame)
         self._raw.clear()
         self._made.clear()
-        self._preparing.shutdown(wait=False, cancel_futures=True)
-        self._holding.close()
+        self._artifacts.close()
         self.shelf.close()
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
@@ -204,8 +237,7 @@ class SparkBackend(DriverSide):
             return stored
         width = self.shelf.facts(layer).width
         parts = [part.vectors for part in self._made[layer]]
-        fresh = Vectors.of(collect_vectors(parts, width), width)
-        return Vectors(stored.digests + fresh.digests, np.concatenate([stored.matrix, fresh.matrix])).once()
+        return stored + Vectors.of(collect_vectors(parts, width), width)
 
     # -- inference ---------------------------------------------------------------------------------------------------
 
@@ -219,7 +251,7 @@ class SparkBackend(DriverSide):
 
     def _pass(self, step: Infer, wave: Wave, todo: set[str], progress: Progress) -> PassResult:
         self._warming.join()  # a task beside it would find its worker busy, and start one that is not planned
-        task = self._task(step, ship_artifact(self.session, self._artifact(step).result()))
+        task = self._task(step, ship_artifact(self.session, self._artifacts.of(step).result()))
         given = self._given(step, wave, todo)
         return infer_pass(given, task, len(todo), self._physical.persistence, progress, self._attempt(step))
 
@@ -236,41 +268,11 @@ class SparkBackend(DriverSide):
 
     def _warm_up(self) -> None:
         """The workers of the first pass from photos start now, beside reading and joining."""
-        first = next((s for s in self._busy_passes if s.start is None), None)
+        first = next((s for s in self._artifacts.busy if s.start is None), None)
         if first is not None:
             task, workers = self._task(first, ""), self._physical.cpu
-            ready = self._artifact(first).result
+            ready = self._artifacts.of(first).result
             self._warming.start(self.session, self.group, workers, task, ready, self.cancelled)
-
-    @property
-    def _busy_passes(self) -> list[Infer]:
-        return [step for step in self._passes if step.images]
-
-    def _artifact(self, step: Infer) -> Future[Path]:
-        """The step's inference artifact; made in a throw-away process while the JVM joins, at most once."""
-        if step.number not in self._artifacts:
-            work, pooling = self.workload, self.workload.pool if step.pooled else None
-            self._artifacts[step.number] = self._preparing.submit(
-                prepare_artifact,
-                self.inputs.model,
-                work.cnn,
-                step.start,
-                step.outputs,
-                pooling,
-                work.precision.value,
-                self.inputs.cache_dir,
-                self.cancelled,
-                onward(self.plan.logical, step),
-                self._holding,
-            )
-        return self._artifacts[step.number]
-
-    def _prepare_artifacts(self) -> bool:
-        """Starts making what the passes will load; whether any of them looks at photos."""
-        for later in self._busy_passes:
-            self._artifact(later)
-        self._preparing.submit(end_process)
-        return any(later.start is None for later in self._busy_passes)
 
     def _photos(self) -> DataFrame:
         """The photos of the joined records, joined in Spark once; or, where the join comes late, all of T_img."""
@@ -300,11 +302,12 @@ class SparkBackend(DriverSide):
         frame = self._kept(result.frame)
         self.seconds |= self.shares(step, result.seconds / max(1, result.images))
         waiting = {layer for layer in step.layers if not step.pooled or self.goes_on_from(layer)}
-        raw = Raw(frame, todo - result.reasons.keys(), waiting)
+        good = frozenset(todo - result.reasons.keys())
+        raw = Raw(frame, set(good), waiting, layers=tuple(waiting))
         for place, layer in enumerate(step.outputs):
             if step.pooled:
                 column = result.good.selectExpr("digest", f"f{place} as vector")
-                self._made.setdefault(layer, []).append(_Made(column, frame))
+                self._made.setdefault(layer, []).append(_Made(column, frame, good))
             if not step.pooled or self.goes_on_from(layer):
                 self._raw[layer] = raw
 
@@ -313,7 +316,8 @@ class SparkBackend(DriverSide):
         raw = self._raw.get(layer or "")
         if layer is None or layer != self.cut or (raw is not None and raw.with_stored):
             return raw
-        raw = with_stored(raw, layer, self.new_in(wave), self.shelf, self.session, self._physical)
+        kept = [part for part in self._borrowed if part.event.raw]
+        raw = with_stored(raw, layer, self.new_in(wave), self.shelf, self.session, self._physical, kept)
         if raw is not None:
             self._raw[layer] = raw
         return raw
@@ -322,9 +326,12 @@ class SparkBackend(DriverSide):
 
     def _forget(self, layers: Sequence[str]) -> None:
         for layer in layers:
-            for made in self._made.pop(layer, []):
-                if not any(raw.frame is made.base for raw in self._raw.values()):
+            parts = self._made.pop(layer, [])
+            for made in parts:
+                if made.base is not None and not any(raw.frame is made.base for raw in self._raw.values()):
                     self._drop(made.base)
+            borrowed = [made for made in parts if made.base is None]  # the store does not have it
+            self._made |= {layer: borrowed} if borrowed else {}
 
     def _vectors_alone(self, base: DataFrame) -> None:
         """Vectors that lie beside the raw tensors of `base`, and are still needed, into a table of their own."""
@@ -333,24 +340,15 @@ class SparkBackend(DriverSide):
                 if made.base is base:
                     own = self._kept(made.vectors.persist(storage_level(self._physical.persistence)))
                     own.count()
-                    parts[place] = _Made(own, own)
+                    parts[place] = _Made(own, own, made.digests)
 
     def _vectors_frame(self, layer: str) -> DataFrame:
         """(digest, vector) of every good photo, in Spark: this run's frames, and the store's rows for the rest."""
+        files = self.shelf.paths(layer) if layer in self.shelf.reused else []
         made = [part.vectors for part in self._made.get(layer, [])]
-        frames = list(made)
-        if layer in self.shelf.reused:
-            files = self.shelf.paths(layer)
-            stored = stored_frame(self.session, files).dropDuplicates(["digest"])
-            for frame in made:
-                stored = stored.join(frame.select("digest"), "digest", "left_anti")
-            frames.append(stored)
-        if not frames:
+        if not made and not files:
             raise VistaRunError("VST513", f"layer {layer} has no features", "please report this: it is a defect")
-        whole = frames[0].select("digest", "vector")
-        for frame in frames[1:]:
-            whole = whole.unionByName(frame.select("digest", "vector"))
-        return whole
+        return every_vector(self.session, files, made)
 
     # -- training ----------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ _HEAP = re.compile(r"java\.lang\.OutOfMemoryError|SparkOutOfMemoryError|UNABLE_T
 _FULL = re.compile(r"No space left on device")
 _LOST = re.compile(r"ExecutorLostFailure.*(?:exceeding|memory|OOM|exit (?:code|status):? ?\[?137)", re.IGNORECASE)
 _GONE = re.compile(r"Connection refused|Answer from Java side is empty|Error while sending or receiving|reentrant call")
+_SHUT = re.compile(r"because SparkContext was shut down")  # a task ran out of heap, and Spark ended the JVM for it
 _LESS = "give the run more room (resources: {memory: ...}), or less work at a time (plan: {batch_size: 8, cpu: 1})"
 _ANEW = "run the cell again: a new JVM is started, and finished layers are kept"
 
@@ -50,6 +51,9 @@ def translated(error: Exception, stage: str, memory_killed: bool = False) -> Vis
         return VistaRunError(WORKER_DIED, f"{stage}: {_worker_died(text, memory_killed)}", _LESS, stage)
     if _GONE.search(text) or type(error).__name__ in ("Py4JNetworkError", "ConnectionRefusedError"):
         return _jvm_gone(stage, memory_killed)
+    if _SHUT.search(text):
+        message = f"{stage}: Spark's JVM ended itself, most likely for want of heap"
+        return VistaRunError(JVM_GONE, message, f"{_LESS}; {_ANEW}", stage)
     return VistaRunError("VST511", f"{stage} failed: {_last(text)}", "", stage)
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PassResult", "collect_vectors", "infer_pass", "pool_pass", "storage_level"]
 
 _TENSOR_BATCH = 32  # raw tensors per Arrow batch: a layer's tensor is up to a few MB
-_COLLECT_BYTES = 32_000_000
+_COLLECT_BYTES = 4_000_000  # the JVM writes a batch into a buffer that doubles: of 32 MB it held 64 and 32
+_KEPT_ROWS = {True: 32, False: 8}  # by whether they are vectors: rows of a cached batch, some MB of them
 
 Attempt = Callable[[Callable[[], Any]], Any]
 
@@ -65,6 +66,7 @@ def infer_pass(
     with counting(total, progress) as folder, tempfile.TemporaryDirectory(prefix="vista_nb-usage-") as usage:
         task = replace(task, slots=str(Path(usage) / "slots"))
         work = partial(watched, usage, partial(counted, folder, partial(infer_batches, task)))
+        _kept_in_pieces(given, task.pooled and not task.onward)
         frame = given.mapInArrow(work, output_ddl(task)).persist(storage_level(persistence))
         try:
             reasons = attempt(partial(_errors, frame))
@@ -79,6 +81,7 @@ def pool_pass(
 ) -> DataFrame:
     """g_l pulled up: (digest, vector) of one raw layer, persisted by its own job."""
     _rows_per_batch(raw, _TENSOR_BATCH)
+    _kept_in_pieces(raw, vectors=True)
     pooled = raw.select("digest", "tensors").mapInArrow(partial(pool_batches, task), pool_ddl())
     frame = pooled.where("error is null").selectExpr("digest", "f0 as vector").persist(storage_level(persistence))
     attempt(frame.count)
@@ -110,6 +113,13 @@ def _errors(frame: DataFrame) -> dict[str, str]:
     """Every partition is computed and kept by this one job; what comes back is only what went wrong."""
     rows = frame.where("error is not null").select("digest", "error").collect()
     return {row["digest"]: row["error"] for row in rows}
+
+
+def _kept_in_pieces(frame: DataFrame, vectors: bool) -> None:
+    """Spark caches 10 000 rows as one batch: of vectors that is a whole partition, built in a buffer that doubles, and
+    read as a whole again. A heap of 750 MB could not hold it (ResNet50's top 5 in 3 GB).
+    """
+    frame.sparkSession.conf.set("spark.sql.inMemoryColumnarStorage.batchSize", str(_KEPT_ROWS[vectors]))
 
 
 def _rows_per_batch(frame: DataFrame, rows: int) -> None:

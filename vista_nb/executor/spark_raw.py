@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ from vista_nb.store.parts import GROUP_BYTES, PartWriter
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from vista_nb.executor.spark_memory import Borrowed
+
 __all__ = ["Raw", "only", "onward", "read_tensors", "save_tensors", "with_stored", "write_tensors"]
 
 _WRITTEN_DDL = "file string, error string"
@@ -40,6 +42,7 @@ class Raw:
     """Raw tensors (digest, error, tensors) of the photos `digests`, until all layers in `waiting` are released.
 
     with_stored: rows of the store are among them; made: then the persisted table of the others, if there is one.
+    layers: all whose tensors it holds.
     """
 
     frame: DataFrame
@@ -47,6 +50,7 @@ class Raw:
     waiting: set[str]
     with_stored: bool = False
     made: DataFrame | None = None
+    layers: tuple[str, ...] = ()
 
     @property
     def kept(self) -> DataFrame:
@@ -61,18 +65,33 @@ def onward(logical: LogicalPlan, step: Infer) -> tuple[str, ...]:
 
 
 def with_stored(
-    raw: Raw | None, layer: str, new: set[str], shelf: Shelf, session: SparkSession, physical: PhysicalPlan
+    raw: Raw | None,
+    layer: str,
+    new: set[str],
+    shelf: Shelf,
+    session: SparkSession,
+    physical: PhysicalPlan,
+    borrowed: Sequence[Borrowed] = (),
 ) -> Raw | None:
-    """The cut of a wave: what was made of it, and what the store holds for the photos `new`."""
-    stored = shelf.raw_held.get(layer, set()) & new - (raw.digests if raw else set())
-    if not stored:
+    """The cut of a wave: what was made of it, and what the store holds for the photos `new`, on disk and in memory."""
+    made = raw.digests if raw else set()
+    frames, stored = [], shelf.raw_held.get(layer, set()) & new - made
+    if stored:
+        paths, twice = shelf.raw_paths(layer)
+        frames.append(only(read_tensors(session, paths, physical, twice=twice), stored))
+    for part in borrowed:
+        wanted = new & part.digests if part.layer == layer else set[str]()
+        if wanted:
+            frames.append(only(part.view, wanted))
+            stored = stored | wanted
+    if not frames:
         return raw
-    paths, twice = shelf.raw_paths(layer)
-    frame = only(read_tensors(session, paths, physical, twice=twice), stored)
+    if raw is not None:
+        frames.append(raw.frame.where("error is null").select("digest", "error", "tensors"))
+    frame = reduce(lambda one, other: one.unionByName(other), frames)
     if raw is None:
         return Raw(frame, stored, {layer}, with_stored=True)
-    made = raw.frame.where("error is null").select("digest", "error", "tensors")
-    return Raw(frame.unionByName(made), stored | raw.digests, raw.waiting, with_stored=True, made=raw.frame)
+    return Raw(frame, stored | made, raw.waiting, with_stored=True, made=raw.frame)
 
 
 def save_tensors(shelf: Shelf, layer: str, raw: Raw | None, seconds_per_image: float) -> int:

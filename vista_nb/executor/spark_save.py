@@ -22,8 +22,6 @@ __all__ = ["save_beside", "save_vectors"]
 
 def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> bool:
     """Keep what the store lacks of each layer's frame. seconds: layer -> inference per image, for later reports."""
-    import pyarrow as pa
-
     whole, writing = [], None
     with ThreadPoolExecutor(1, thread_name_prefix="vista-save") as writer:
         for layer, frame in frames.items():
@@ -33,21 +31,27 @@ def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping
             writing = writer.submit(_write, shelf, layer, table, seconds.get(layer, 0.0))
         if writing is not None:
             whole.append(writing.result())
-    pa.default_memory_pool().release_unused()  # the kernel's region is planned for one layer at a time
+    table = writing = None
+    _release()  # the kernel's region is planned for one layer at a time
     return all(whole)
 
 
 def save_beside(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> None:
     """The same of layers that nobody asked for; what the store has no room for is dropped without a word."""
-    import pyarrow as pa
-
     for layer, frame in frames.items():
         began = time.monotonic()
         table = collect_vectors([frame], shelf.facts(layer).width)
         shelf.beside_seconds += time.monotonic() - began
         shelf.save_beside(layer, table, seconds.get(layer, 0.0))
-    if frames:
-        pa.default_memory_pool().release_unused()
+    table = None
+    _release()
+
+
+def _release() -> None:
+    """Arrow keeps freed memory for later use."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _write(shelf: Shelf, layer: str, table: Any, seconds: float) -> bool:

@@ -37,6 +37,7 @@ __all__ = ["active_jobs", "cancel_group", "heap_bytes", "place", "run_session", 
 
 _LEAST_HEAP = 512 * MIB
 _JVM_RESERVED = 300 * MIB  # Spark's own constant: spark.memory.fraction is of the heap without it
+_SMALL_HEAP = 4096 * MIB
 _ARROW_BATCH = 32 * MIB
 _RETRIES = 2  # a worker that was killed is tried again; local[k] alone would not
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
@@ -60,8 +61,9 @@ def start(
     conf = SparkConf(loadDefaults=False).setAppName(app_name)
     for name, value in settings(plan, workload, heap_cap).items():
         conf.set(name, value)
-    if archive is not None:
-        conf.set(_JAVA_OPTIONS, f"{archive.options} {conf.get(_JAVA_OPTIONS, '')}".strip())
+    given = conf.get(_JAVA_OPTIONS, "")
+    options = [archive.options if archive else "", _collector(heap_bytes(plan, heap_cap), given), given]
+    conf.set(_JAVA_OPTIONS, " ".join(filter(None, options)))
     log = Path(tempfile.mkstemp(prefix="vista_nb-spark-", suffix=".log")[1])
     with environment(_variables(home, workload)):
         context = _context(conf, log)
@@ -71,6 +73,14 @@ def start(
     if on_cluster(session):
         _await(session, plan)
     return session
+
+
+def _collector(heap: int, given: str) -> str:
+    """In a small heap, the serial collector, unless the user's options (`given`) name one. G1's regions are 1 or 2 MB
+    then: every array of half of that takes whole ones, and cached vectors are such arrays (a plan for 3 GB ran out of
+    heap). NewRatio: Storage Memory fits the old generation.
+    """
+    return "-XX:+UseSerialGC -XX:NewRatio=5" if heap < _SMALL_HEAP and "GC" not in given else ""
 
 
 def _context(conf: Any, log: Path) -> Any:
@@ -119,6 +129,8 @@ def settings(plan: Plan, workload: Workload, heap_cap: int | None = None) -> dic
         "spark.sql.execution.arrow.maxBytesPerBatch": str(_ARROW_BATCH),
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "vista_nb-warehouse"),
         "spark.python.worker.reuse": "true",
+        # a serialized table is read batch by batch; a stream that resets late holds on to all it has read
+        "spark.serializer.objectStreamReset": "4",
         "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
     }
     return chosen | _placement(plan, workload, heap) | dict(resources.spark)

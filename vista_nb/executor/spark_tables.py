@@ -20,28 +20,37 @@ from vista_nb.plan.physical import JoinOperator, PhysicalPlan
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["all_images", "digest_frame", "needed_images", "split_rows", "stored_frame", "training_frame"]
+__all__ = [
+    "all_images",
+    "digest_frame",
+    "every_vector",
+    "needed_images",
+    "split_rows",
+    "stored_frame",
+    "training_frame",
+]
 
 
 def needed_images(session: SparkSession, rows: Rows, images: ImageTables, physical: PhysicalPlan) -> DataFrame:
-    """(digest, path | content, wave): each distinct photo of a joined record, with the wave that first needs it."""
-    from pyspark.sql import functions as sql
+    """(digest, path | content, wave): each distinct photo of a joined record, with the wave that first needs it.
 
-    records = session.createDataFrame(pa.table({"key": list(rows.keys), "wave": pa.array(rows.wave, pa.float64())}))
-    links = session.createDataFrame(images.links)
-    joined = hinted_join(links, records, "key", physical.join)
-    needed = joined.groupBy("digest").agg(sql.min("wave").alias("wave"))
-    wanted = {digest for view in rows.digests for digest in view}
-    return hinted_join(photo_frame(session, images.images, wanted), needed, "digest", physical.join)
+    Which photo belongs to whom the driver has found already (`records.join_rows`); Spark joins the photos themselves.
+    """
+    waves = rows.first_waves()
+    return hinted_join(photo_frame(session, images.images, waves), _known(session, waves), "digest", physical.join)
 
 
 def all_images(session: SparkSession, waves: Mapping[str, float], images: ImageTables) -> DataFrame:
     """(digest, path | content, wave): every photo of T_img, for plans that join after the CNN."""
     from pyspark.sql import functions as sql
 
-    known = pa.table({"digest": pa.array(list(waves), pa.string()), "wave": pa.array(waves.values(), pa.float64())})
-    photos = photo_frame(session, images.images, waves.keys())
-    return photos.join(sql.broadcast(session.createDataFrame(known)), "digest")
+    return photo_frame(session, images.images, waves.keys()).join(sql.broadcast(_known(session, waves)), "digest")
+
+
+def _known(session: SparkSession, waves: Mapping[str, float]) -> DataFrame:
+    """(digest, wave)."""
+    columns = {"digest": pa.array(list(waves), pa.string()), "wave": pa.array(waves.values(), pa.float64())}
+    return session.createDataFrame(pa.table(columns))
 
 
 def hinted_join(large: DataFrame, small: DataFrame, on: str, operator: JoinOperator) -> DataFrame:
@@ -74,6 +83,20 @@ def stored_frame(session: SparkSession, files: Sequence[str]) -> DataFrame:
     from pyarrow import parquet
 
     return session.createDataFrame(pa.concat_tables([parquet.read_table(file) for file in files]))
+
+
+def every_vector(session: SparkSession, files: Sequence[str], made: Sequence[DataFrame]) -> DataFrame:
+    """(digest, vector): the frames of this run and, for photos that none of them has, the rows of the store's files."""
+    frames = list(made)
+    if files:
+        stored = stored_frame(session, files).dropDuplicates(["digest"])
+        for frame in made:
+            stored = stored.join(frame.select("digest"), "digest", "left_anti")
+        frames.append(stored)
+    whole = frames[0].select("digest", "vector")
+    for frame in frames[1:]:
+        whole = whole.unionByName(frame.select("digest", "vector"))
+    return whole
 
 
 def training_frame(

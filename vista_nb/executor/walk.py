@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from vista_nb.errors import VistaCancelled, VistaDataError, VistaError, VistaRunError
 from vista_nb.executor.backend import Backend, Wave
 from vista_nb.executor.recorder import Recorder
-from vista_nb.outcome.events import BatchDone, Emit, LayerReused, LayerScored, LogLine, StageFinished, StageStarted
+from vista_nb.outcome.events import BatchDone, Emit, LayerScored, LogLine, StageFinished, StageStarted
 from vista_nb.outcome.scores import LayerScore, RunOutcome
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import (
@@ -151,7 +152,7 @@ class _Walker:
             case Pool():
                 return self.backend.pool(step, wave)
             case Save():
-                return self.backend.save(step, wave)
+                return self._told(step, wave, self.backend.save(step, wave))
             case TrainBaselines():
                 return self._train_baselines(step)
             case Train():
@@ -167,13 +168,14 @@ class _Walker:
         for event in found:
             if not event.raw:
                 self.recorder.reused.add(event.layer)
-            self.emit(
-                LayerReused(
-                    step.number, 1, self.clock, event.layer, event.run, event.rows, event.size, event.age_seconds,
-                    event.saved_seconds, event.raw,
-                )
-            )  # fmt: skip
-        return max((event.rows for event in found), default=0)
+            self.emit(replace(event, stage=step.number, wave=1, at=self.clock))
+        return self._told(step, Wave(1, 0.0, 1.0, True), max((event.rows for event in found), default=0))
+
+    def _told(self, step: Step, wave: Wave, rows: int) -> int:
+        """The store's news after a step that read or wrote it; the step's rows."""
+        for event in self.backend.news():
+            self.emit(replace(event, stage=step.number, wave=wave.number, at=self.clock))
+        return rows
 
     def _infer(self, step: Infer, wave: Wave) -> int:
         def progress(done: int, total: int) -> None:

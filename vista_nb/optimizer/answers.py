@@ -38,7 +38,11 @@ def _pooled(facts: Facts) -> Iterator[str]:
         took = f"; inferring them took {format_seconds(then)}" if then > 0 else ""
         names = ", ".join(layer.layer for layer in layers)
         source = f" of run {run}" if run else ""
-        yield f"{names}: {_of(rows, facts)}{source} are read, {format_bytes(size)}{took}"
+        kept = max(layer.memory for layer in layers)
+        memory = f" ({_count(kept)} of them in memory)" if kept else ""
+        again = sorted({layer.pooled_from for layer in layers if layer.pooled_from})
+        pooled = f", {facts.snapshot.workload.pool.value} from {', '.join(again)}" if again else ""
+        yield f"{names}: {_of(rows, facts)}{source} are read, {format_bytes(size)}{memory}{pooled}{took}"
 
 
 def _cuts(ranked: Sequence[Priced], facts: Facts) -> Iterator[str]:
@@ -50,7 +54,8 @@ def _cuts(ranked: Sequence[Priced], facts: Facts) -> Iterator[str]:
             continue
         other = photos if taken else best
         verb = _verb(mine) if taken else "not used"
-        yield f"raw {stored.layer}: {_of(stored.rows, facts)}, {verb}{_against(mine, other, taken=taken)}"
+        memory = " in memory" if stored.memory else ""
+        yield f"raw {stored.layer}: {_of(stored.rows, facts)}{memory}, {verb}{_against(mine, other, taken=taken)}"
 
 
 def _verb(priced: Priced) -> str:

@@ -50,6 +50,7 @@ __all__ = [
     "predict",
     "shuffled_bytes",
     "spill_seconds",
+    "step_parts",
     "step_seconds",
     "work_of",
 ]
@@ -125,7 +126,7 @@ def predict(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> 
     by_step = []
     for step in option.logical.steps:
         total = 0.0
-        for name, seconds in _step_seconds(step, work):
+        for name, seconds in step_parts(step, work):
             components[name] += seconds
             total += seconds
         by_step.append(total)
@@ -139,7 +140,7 @@ def flops(option: Option, facts: Facts) -> int:
 
 def step_seconds(step: Step, work: Work) -> float:
     """All seconds of one step."""
-    return sum(seconds for _, seconds in _step_seconds(step, work))
+    return sum(seconds for _, seconds in step_parts(step, work))
 
 
 def spill_seconds(spill: int, work: Work) -> float:
@@ -178,7 +179,8 @@ def work_of(option: Option, spill: int, facts: Facts, fraction: float = 1.0) -> 
     )
 
 
-def _step_seconds(step: Step, work: Work) -> Parts:
+def step_parts(step: Step, work: Work) -> Parts:
+    """(component, seconds) of one step."""
     match step:
         case Infer():
             return _infer(step, work)
@@ -247,6 +249,8 @@ def _span_flops(step: Infer, facts: Facts) -> int:
 
 def _store(step: Save | Load, work: Work) -> Parts:
     facts, rates = work.facts, work.facts.rates
+    if isinstance(step, Load) and step.raw and step.memory:
+        return [("store", rates.job_seconds)]  # it lies in Storage Memory, where the passes find it
     if step.raw:
         images = step.images * (_cut_readers(work.option.logical) if isinstance(step, Load) else 1)
     else:

@@ -50,7 +50,7 @@ class Planning:
     ranked: tuple[Priced, ...] = ()  # feasible ones, best first, then the others
     best: Priced | None = None  # of ranked, with what it keeps beside
     waves: int = 1
-    interim: float = 0.0
+    interim: tuple[float, ...] = ()  # seconds by step
     plan: Plan | None = None
 
 
@@ -141,6 +141,7 @@ def assemble(state: Planning) -> Planning:
         looked_at=state.looked_at,
         store=store_sentences(state.ranked, facts),
         start_seconds=round(best.cost.engines, 3),
+        interim_by_step=tuple(round(s, 3) for s in state.interim),
     )
     return replace(state, plan=plan)
 
@@ -170,7 +171,7 @@ def _chosen(state: Planning, best: Priced, ends: Ends) -> Candidate:
     return replace(
         candidate(best, facts, ends, None),
         logical=logical,
-        interim_seconds=round(state.interim, 3),
+        interim_seconds=round(sum(state.interim), 3),
         first_result_seconds=round(first, 3),
     )
 

@@ -22,7 +22,7 @@ class Reuse:
 
     images: how many go through the CNN; loaded_images: the most that any loaded layer brings. cut: the raw layer that
     inference starts from, None for images: of cut_loaded images the store has it, of cut_made it is made from the photo
-    and kept.
+    and kept. from_memory: some loaded rows lie in Storage Memory alone; cut_from_memory: the cut does.
     """
 
     loaded: tuple[str, ...]
@@ -32,6 +32,8 @@ class Reuse:
     cut: str | None = None
     cut_loaded: int = 0
     cut_made: int = 0
+    from_memory: bool = False
+    cut_from_memory: bool = False
 
     @property
     def start_layer(self) -> str | None:
@@ -50,7 +52,8 @@ def find_reuse(snapshot: Snapshot) -> Reuse:
     if snapshot.missing_images == 0 and loaded == names:
         inferred = ()
     rows = max((stored[name].rows for name in loaded), default=0)
-    return _kept(snapshot, Reuse(loaded, inferred, _missing(snapshot, inferred), rows))
+    memory = any(stored[name].memory for name in loaded)
+    return _kept(snapshot, Reuse(loaded, inferred, _missing(snapshot, inferred), rows, from_memory=memory))
 
 
 def no_reuse(snapshot: Snapshot) -> Reuse:
@@ -75,7 +78,8 @@ def starts(snapshot: Snapshot, reuse: Reuse) -> tuple[Reuse, ...]:
 
 def _from(cut: StoredLayer, reuse: Reuse) -> Reuse:
     useful = _useful(cut, reuse)
-    return replace(reuse, cut=cut.layer, cut_loaded=useful, cut_made=reuse.images - useful)
+    made = reuse.images - useful
+    return replace(reuse, cut=cut.layer, cut_loaded=useful, cut_made=made, cut_from_memory=cut.memory > 0)
 
 
 def _useful(cut: StoredLayer, reuse: Reuse) -> int:

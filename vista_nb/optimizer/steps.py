@@ -60,9 +60,9 @@ def _opening(plan: LogicalPlan, reuse: Reuse, baseline: bool) -> Iterator[Step]:
     if plan.inference is Inference.AFTER_JOIN:
         yield Join(_N)
     if reuse.loaded:
-        yield Load(_N, reuse.loaded)
+        yield Load(_N, reuse.loaded, memory=reuse.from_memory)
     if reuse.cut is not None and reuse.cut_loaded:
-        yield Load(_N, (reuse.cut,), raw=True, images=reuse.cut_loaded)
+        yield Load(_N, (reuse.cut,), raw=True, images=reuse.cut_loaded, memory=reuse.cut_from_memory)
     if baseline and plan.inference is Inference.AFTER_JOIN:
         yield TrainBaselines(_N)
 

@@ -45,7 +45,7 @@ def _read(option: Option, facts: Facts) -> int:
     for step in option.logical.steps:
         if isinstance(step, Infer) and step.start is None:
             total += step.images * facts.snapshot.statistics.image_bytes
-        if isinstance(step, Load):
+        if isinstance(step, Load) and not (step.raw and step.memory):
             lengths = facts.raw if step.raw else facts.pooled
             images = step.images if step.raw else facts.reuse.loaded_images
             total += _layer_bytes(step.layers, lengths, images, facts)

@@ -119,14 +119,11 @@ def _repeats(step: Step) -> bool:
 
 
 def _with_interim(plan: Plan) -> Sequence[float]:
-    """Predicted seconds of each step, the interim training of the waves shared out over the training."""
+    """Predicted seconds of each step, over all waves."""
     seconds = [value for _, value in plan.seconds_by_step]
-    interim = plan.chosen.interim_seconds if plan.chosen else 0.0
-    trained = [isinstance(step, Train) for step in plan.logical.steps]
-    once = sum(value for value, train in zip(seconds, trained, strict=False) if train)
-    if not interim or not once:
+    if not plan.interim_by_step:
         return seconds
-    return [value * (1 + interim / once) if train else value for value, train in zip(seconds, trained, strict=False)]
+    return [value + more for value, more in zip(seconds, plan.interim_by_step, strict=False)]
 
 
 def _seconds(outcome: RunOutcome, title: str, place: int = 0, same: int = 1) -> tuple[float | None, int]:

@@ -18,6 +18,7 @@ __all__ = [
     "Event",
     "LayerReused",
     "LayerScored",
+    "LayerStored",
     "LogLine",
     "MemorySampled",
     "RunFinished",
@@ -25,6 +26,7 @@ __all__ = [
     "StageFinished",
     "StageStarted",
     "StoreEntry",
+    "StoreLevel",
     "StoreListed",
 ]
 
@@ -83,7 +85,8 @@ class LayerScored(Event):
 class LayerReused(Event):
     """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost.
 
-    raw: its raw tensors, which inference goes on from.
+    raw: its raw tensors, which inference goes on from. memory: it lay in Storage Memory, and came from no disk.
+    pooling: it was made of the features of this other pooling, which hold it.
     """
 
     layer: str = ""
@@ -93,6 +96,29 @@ class LayerReused(Event):
     age_seconds: float = 0.0
     saved_seconds: float = 0.0
     raw: bool = False
+    memory: bool = False
+    pooling: str = ""
+
+
+@dataclass(frozen=True)
+class LayerStored(Event):
+    """Rows of a layer went into the store, `size` bytes on disk. raw: its raw tensors; later: kept for later cells, not
+    asked for by this one.
+    """
+
+    layer: str = ""
+    rows: int = 0
+    size: int = 0
+    raw: bool = False
+    later: bool = False
+
+
+@dataclass(frozen=True)
+class StoreLevel(Event):
+    """How many bytes of its budget the store takes now."""
+
+    held: int = 0
+    budget: int = 0
 
 
 @dataclass(frozen=True)

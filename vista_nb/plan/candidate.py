@@ -16,7 +16,8 @@ __all__ = ["Candidate", "Plan"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """seconds: predicted, interim training left out; first_result_seconds: until the first accuracy.
+    """seconds: predicted, at one wave; interim_seconds: what further waves cost more; first_result_seconds: until the
+    first accuracy.
 
     peak_bytes: the most one worker holds; flops: of the whole run; why: for a rejected plan the inequality that
     failed or by how much it loses, None for the chosen one. seconds, first_result_seconds and flops are None
@@ -47,7 +48,7 @@ class Plan:
     """What the executor obeys and the views draw.
 
     profile: default | sigmod2020. seconds_by_step: (title, predicted seconds) in execution order; start_seconds: before
-    the first of them, until the engines are up.
+    the first of them, until the engines are up; interim_by_step: what the waves before the last add to each.
     ladder: physical plans to fall back to on memory trouble, mildest first, so that the executor never plans.
     driver_node: on a cluster the regions of the driver's own machine, else None.
     model, cnn: names for people. notes: sentences for the user. looked_at: points of the space that were weighed, of
@@ -75,3 +76,4 @@ class Plan:
     looked_at: int = 0
     store: tuple[str, ...] = ()
     start_seconds: float | None = None
+    interim_by_step: tuple[float, ...] = ()

@@ -19,4 +19,5 @@ def works_on_photos(logical: LogicalPlan) -> bool:
 
 def needs_spark(logical: LogicalPlan, site: TrainingSite) -> bool:
     """Whether the plan has anything for Spark to do."""
-    return site is TrainingSite.CLUSTER or works_on_photos(logical)
+    kept = any(isinstance(step, Load) and step.memory for step in logical.steps)
+    return site is TrainingSite.CLUSTER or kept or works_on_photos(logical)

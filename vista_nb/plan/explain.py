@@ -153,7 +153,8 @@ def _operator(step: Step, plan: Plan) -> str:
         case Join():
             return f"Join[{plan.physical.join.upper()}]"
         case Load():
-            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from the store"
+            place = "memory" if step.memory and step.raw else "the store and memory" if step.memory else "the store"
+            return f"Load {'raw ' if step.raw else ''}{layer_span(step.layers)} from {place}"
         case TrainBaselines():
             return "Train(M, tree) on T_str alone"
         case Infer():
@@ -236,7 +237,7 @@ def _wave_words(plan: Plan) -> str:
     if plan.logical.waves == 1 or plan.chosen is None:
         return ""
     shares = ", ".join(f"{high:.0%}" for _, high in wave_bounds(plan.logical.waves))
-    return f"; waves of {shares} cost {format_seconds(plan.chosen.interim_seconds)} more training"
+    return f"; waves of {shares} cost {format_seconds(plan.chosen.interim_seconds)} more"
 
 
 def _memory(plan: Plan) -> Iterator[str]:

@@ -71,12 +71,13 @@ class Load(Step):
     """Take `layers` (pooled features) from the store, for the images it holds.
 
     raw: the raw tensors of one lower cut instead, which inference starts from in the place of images; images: of how
-    many.
+    many. memory: also from the tables that this session keeps in Storage Memory.
     """
 
     layers: tuple[str, ...]
     raw: bool = False
     images: int = 0
+    memory: bool = False
 
 
 @dataclass(frozen=True)

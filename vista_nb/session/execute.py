@@ -7,7 +7,7 @@ The JVM starts while the model's digest is found, since neither needs the other,
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ from vista_nb.errors import VistaCancelled
 from vista_nb.outcome.events import RunStarted
 from vista_nb.outcome.scores import RunOutcome
 from vista_nb.plan.engines import needs_spark
-from vista_nb.plan.logical import Infer
+from vista_nb.plan.logical import Infer, Load
 from vista_nb.plan.titles import START
 from vista_nb.session import jvm, warm
 from vista_nb.session.folders import cache_root
 from vista_nb.session.given_session import fitted
 from vista_nb.session.limits import refuse_beyond_limits
+from vista_nb.session.memory import kept_if_well, room_left, tier_of
 from vista_nb.session.prepare import Prepared, calibrated, planned, with_stored
 from vista_nb.session.reuse import remember_bad
 from vista_nb.session.run_record import record_steps, record_usage
@@ -57,7 +58,7 @@ def execute(run: Run) -> None:
                 _stop_if_cancelled(run)
             starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say)
         _stop_if_cancelled(run)
-        backend, see = _spark(starting.result(), run) if starting and _on_spark(run.plan) else _kernel(run)
+        backend, see = _spark(_with_memory(starting, run), run) if starting and _on_spark(run.plan) else _kernel(run)
         run.attach(backend)
         after.callback(backend.shelf.close)
         run.emit(
@@ -66,7 +67,9 @@ def execute(run: Run) -> None:
         local = prepared.snapshot.system.is_local
         peaks = after.enter_context(sampling(run.emit, see, workers_here=local))
         begin = run.clock
-        outcome = walk(run.plan, backend, telling_of_store(run), run.cancelled, run.record)
+        with kept_if_well():
+            outcome = walk(run.plan, backend, telling_of_store(run), run.cancelled, run.record)
+        backend.leave()
         run.record(_of_the_whole_run(outcome, begin, run, peaks.items()))
         remember_bad(run.prepared, run.options, backend.quarantine.reasons)
         record_usage(run.prepared, backend.usage)
@@ -78,6 +81,17 @@ def _on_spark(plan: Plan) -> bool:
     return needs_spark(plan.logical, plan.physical.training)
 
 
+def _with_memory(starting: Future[SparkSession], run: Run) -> SparkSession:
+    """The session; where it is another one than the plan took tables from, the plan is made again without them."""
+    session = starting.result()
+    takes = any(isinstance(step, Load) and step.memory for step in run.plan.logical.steps)
+    if not takes or tier_of(session.sparkContext).size:
+        return session
+    assert run.prepared.model is not None
+    run.prepared, run.plan = planned(with_stored(run.prepared, run.prepared.model, run.options), run.options)
+    return jvm.acquire(run.plan, run.workload, run.say)
+
+
 def _spark(session: SparkSession, run: Run) -> tuple[Any, Callable[[dict[str, int]], None]]:
     """The engine, and who watches its memory."""
     from vista_nb.executor.spark_backend import SparkBackend
@@ -87,6 +101,8 @@ def _spark(session: SparkSession, run: Run) -> tuple[Any, Callable[[dict[str, in
     _stop_if_cancelled(run)
     backend = SparkBackend(session, run.plan, _inputs(run.prepared, run), run.cancelled)
     backend.say = run.say
+    backend.tier, backend.room = tier_of(session.sparkContext), room_left(run.plan)
+    backend.tier.fit(backend.room, backend.wanted)
     return backend, backend.guard.see
 
 

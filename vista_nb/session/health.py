@@ -112,6 +112,13 @@ def _age(when: float) -> str:
 
 
 def _store() -> Check:
-    from vista_nb.store.files import store_root
+    """Whether it can be written, and how much of its budget it takes."""
+    from vista_nb.store.files import Store, store_root
 
-    return _folder("store", store_root())
+    found = _guarded("store", lambda: str(store_root()))
+    if found.ok:
+        found = _folder("store", store_root())
+    if not found.ok:
+        return found
+    store = Store(store_root())
+    return _guarded("store", lambda: f"{found.detail}, {format_bytes(store.held())} of {format_bytes(store.budget)}")

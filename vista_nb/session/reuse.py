@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vista_nb.catalog.bind_cluster import is_cluster
+from vista_nb.catalog.poolings import poolings_holding
 from vista_nb.catalog.snapshot import Beside, StoredLayer
 from vista_nb.catalog.workload import IMAGES, Workload
 from vista_nb.errors import VistaStoreError
 from vista_nb.plan.fingerprint import layer_key, preprocessing_key, raw_pooling
+from vista_nb.session.memory import current_tier
 from vista_nb.session.options import Options
 from vista_nb.session.speculating import beside
 from vista_nb.store.files import Store, store_root
@@ -24,6 +26,7 @@ from vista_nb.store.unreadable import known_unreadable, remember_unreadable
 if TYPE_CHECKING:
     from vista_nb.catalog.roster import LayerFacts
     from vista_nb.executor.inputs import ImageTables, ModelSource
+    from vista_nb.executor.memory_tier import MemoryTier
     from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
@@ -133,10 +136,36 @@ def _pooled(
     """The layers of L that have rows, and the images that have all of them."""
     if options.reuse == "never":
         return (), set()
-    keys = {layer: key_of(workload, model, layer) for layer in workload.layer_names}
-    found = [_stored(store, layer, key, needed, options.verify) for layer, key in keys.items()]
+    keys, tier = {layer: key_of(workload, model, layer) for layer in workload.layer_names}, current_tier()
+    found = [_stored(store, layer, key, needed, options.verify, tier) for layer, key in keys.items()]
+    found = [
+        _with_other_poolings(store, workload, model, layer, have, needed, options.verify)
+        for layer, have in zip(workload.layers, found, strict=True)
+    ]
     complete = set.intersection(*(digests for _, digests in found)) if found else set()
     return tuple(layer for layer, _ in found if layer is not None), complete
+
+
+def _with_other_poolings(
+    store: Store,
+    workload: Workload,
+    model: ModelSource,
+    layer: LayerFacts,
+    have: tuple[StoredLayer | None, set[str]],
+    needed: set[str],
+    verify: bool,
+) -> tuple[StoredLayer | None, set[str]]:
+    """The same with the rows that follow from the features of another pooling."""
+    found, digests = have
+    for pooling in poolings_holding(layer.shape, workload.pool):
+        if digests >= needed:
+            break
+        key = _key(workload, model, layer.name, pooling.value)
+        more, there = _stored(store, layer.name, key, needed - digests, verify, None)
+        if more is not None:
+            digests = digests | there
+            found = replace(found or more, rows=len(digests), pooled_from=pooling.value)
+    return found, digests
 
 
 def _raw(
@@ -147,23 +176,32 @@ def _raw(
     low = cnn.layers[: [layer.name for layer in cnn.layers].index(workload.layer_names[0]) + 1]
     if options.reuse == "never":
         low = tuple(layer for layer in low if layer.name == workload.forced_start)
-    found = []
+    found, tier = [], current_tier() if options.reuse != "never" else None
     for layer in low:
-        kept = layer.name == workload.kept_layer  # what is not made again must be whole
+        kept = layer.name == workload.kept_layer  # what is not made again must be whole, and on disk
         key = raw_key_of(workload, model, layer)
-        stored, digests = _stored(store, layer.name, key, needed, options.verify and kept)
+        stored, digests = _stored(store, layer.name, key, needed, options.verify and kept, None if kept else tier)
         if stored is not None:
             found.append(replace(stored, pooled=False, useful=len(digests & missing)))
     return tuple(found)
 
 
-def _stored(store: Store, layer: str, key: str, needed: set[str], verify: bool) -> tuple[StoredLayer | None, set[str]]:
+def _stored(
+    store: Store, layer: str, key: str, needed: set[str], verify: bool, tier: MemoryTier | None
+) -> tuple[StoredLayer | None, set[str]]:
+    """Of both tiers: what the disk has, and what only this session's Spark has."""
     if verify:
-        store.verify(key)
+        store.verify(key, needed)
     known = store.lookup(key)
-    if known is None:
+    digests = store.digests(key) & needed if known else set()
+    kept = (tier.digests(key) & needed) - digests if tier is not None else set()
+    if not digests and not kept:
         return None, set()
-    digests = store.digests(key) & needed
-    if not digests:
-        return None, digests
-    return StoredLayer(layer, key, len(digests), known.size, known.run, known.created, known.seconds_per_image), digests
+    if digests and known is not None:
+        size, run, created, seconds = known.size, known.run, known.created, known.seconds_per_image
+    else:
+        newest = tier.tables(key)[0] if tier is not None else None
+        assert newest is not None
+        size, run, created, seconds = newest.size, newest.run, newest.created, newest.seconds.get(key, 0.0)
+    found = StoredLayer(layer, key, len(digests | kept), size, run, created, seconds, memory=len(kept))
+    return found, digests | kept

@@ -21,13 +21,14 @@ from filelock import FileLock
 from vista_nb.catalog.snapshot import StoredLayer
 from vista_nb.errors import VistaStoreError
 from vista_nb.store.budget import store_budget
-from vista_nb.store.disk import coded, hold, sha256_of, sync_folder
+from vista_nb.store.disk import coded, hold, sync_folder
 from vista_nb.store.layout import Layout
 from vista_nb.store.leases import Lease
 from vista_nb.store.manifest import LayerSet, LayerSetFacts, Part
 from vista_nb.store.notes import Notes
-from vista_nb.store.parts import BrokenPart, inspect_part, read_digests, read_part, schema, write_part
-from vista_nb.store.room import RESERVED, make_room, spare_bytes
+from vista_nb.store.parts import inspect_part, schema, write_part
+from vista_nb.store.reading import PartReader
+from vista_nb.store.room import RESERVED, held_bytes, make_room, spare_bytes
 from vista_nb.store.sweep import Swept, sweep
 from vista_nb.store.uses import note_uses
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["DISK_FLOOR", "ReadResult", "Store", "store_folder", "store_root"]
 
 DISK_FLOOR = 2_000_000_000  # free bytes that raw tensors leave to everyone else
-
-_whole: set[tuple[str, int, int]] = set()  # (path, size, mtime) whose SHA-256 this process has seen to be right
 
 
 class ReadResult(NamedTuple):
@@ -80,6 +79,7 @@ class Store:
         self._lease = Lease(self.layout.leases) if of_run else None
         self._stages: dict[Path, FileLock] = {}
         self._notes = Notes(root, told_later=not of_run)
+        self._parts = PartReader(self.layout, self._notes)
         self._swept = False
 
     @property
@@ -114,7 +114,7 @@ class Store:
 
     def digests(self, key: str) -> set[str]:
         """Which images have a row; reads the digest columns alone. A part that cannot be read is set aside."""
-        return {digest for _, digests in self._by_part(self.lookup(key)) for digest in digests}
+        return {digest for _, digests in self._parts.in_each(self.lookup(key)) for digest in digests}
 
     def usable(self, key: str, needed: Collection[str]) -> StoredLayer | None:
         """What the optimizer may know of this layer set; None where no needed image has a row."""
@@ -131,6 +131,11 @@ class Store:
         """What happened since this store was opened: broken parts in the order they were met, then what went."""
         return self._notes.lines(self._budget)
 
+    def held(self) -> int:
+        """Bytes of the whole store on disk."""
+        with coded("reading the store", self.root):
+            return held_bytes(self.layout)
+
     def spare(self) -> int:
         """Bytes that can be written without evicting anything."""
         with coded("reading the store", self.root):
@@ -138,36 +143,34 @@ class Store:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def verify(self, key: str, *, again: bool = False) -> tuple[str, ...]:
+    def verify(self, key: str, needed: Iterable[str] | None = None, *, again: bool = False) -> tuple[str, ...]:
         """Check size and SHA-256 of every part now (once per process, or again); returns a note per part set aside.
 
-        Call it before a plan relies on the rows: `digests` reads one column and cannot see a flipped bit elsewhere.
+        needed: of those parts alone that these images would be read from: a set may hold many tables' photos. Call it
+        before a plan relies on the rows: `digests` reads one column and cannot see a flipped bit elsewhere.
         """
         before = len(self._notes)
-        known = self.lookup(key)
-        for part in known.parts if known else ():
-            self._checked(key, part, again=again)
+        for part in self._meant(key, needed):
+            self._parts.checked(key, part, again=again)
         return self._notes.since(before)
 
     def take(self, key: str, needed: Iterable[str]) -> set[str]:
         """The needed images that this run may read from now on: verified, under its lease, and noted as used."""
-        known = self._leased(key)
-        for part in known.parts if known else ():
-            self._checked(key, part)
         wanted, found, saved = set(needed), set[str](), dict[str, float]()
-        for part, digests in self._by_part(self.lookup(key)):
-            fresh = wanted.intersection(digests) - found
-            found |= fresh
-            if fresh:
+        meant = list(self._parts.holding(self.lookup(key), wanted))
+        there = self._leased(key, [part for part, _ in meant])
+        for part, digests in meant:
+            fresh = digests - found
+            if part.file in there and fresh and self._parts.checked(key, part) is not None:
+                found |= fresh
                 saved[part.file] = part.seconds_per_image * len(fresh)
         if saved:
             self._note_uses(key, saved)
         return found
 
-    def paths(self, key: str) -> list[Path]:
-        """The verified parts, for an engine that reads Parquet itself. A digest may stand in two of them."""
-        known = self.lookup(key)
-        found = [self._checked(key, part) for part in (known.parts if known else ())]
+    def paths(self, key: str, needed: Iterable[str] | None = None) -> list[Path]:
+        """The verified parts (with rows of `needed`), for an engine that reads Parquet. A digest may stand in two."""
+        found = [self._parts.checked(key, part) for part in self._meant(key, needed)]
         return [path for path in found if path is not None]
 
     def read(self, key: str, digests: Collection[str] | None = None) -> ReadResult:
@@ -177,11 +180,12 @@ class Store:
         before = len(self._notes)
         known = self.lookup(key)
         empty = schema(known is not None and known.facts.raw).empty_table()
-        wanted = None if digests is None else set(digests)
-        seen: set[str] = set()
         tables = []
-        for part in known.parts if known else ():
-            table = self._table(key, part, known.facts) if known else None
+        seen: set[str] = set()
+        wanted = None if digests is None else set(digests)
+        for part, _ in self._parts.in_each(known) if wanted is None else self._parts.holding(known, wanted):
+            assert known is not None
+            table = self._parts.table(key, part, known.facts)
             if table is not None:
                 tables.append(_first_rows(table, wanted, seen))
         return ReadResult(pa.concat_tables([empty, *tables]), self._notes.since(before))
@@ -244,7 +248,7 @@ class Store:
 
     def sweep(self, broken_seconds: float | None = None) -> Swept:
         """Remove what killed writers left: stages without a living writer, files without a name in a manifest."""
-        with coded("cleaning the store", self.root):
+        with coded("cleaning the store", self.root), hold(self.layout.room_lock):  # no stage is being opened meanwhile
             found = sweep(self.layout, broken_seconds=broken_seconds)
         self._notes.swept(found)
         return found
@@ -256,31 +260,32 @@ class Store:
             self._swept = True
             self.sweep()
 
-    def _leased(self, key: str) -> LayerSet | None:
-        """The layer set, its parts under this run's lease; a store that cannot be written is read without one."""
-        if self._lease is None or self.lookup(key) is None:
-            return self.lookup(key)
-        with suppress(VistaStoreError), coded("reading the store", self.root), hold(self.layout.lock(key)):
-            known = self.lookup(key)
-            if known is not None:
-                self._lease.add(part.file for part in known.parts)
-            return known
-        return self.lookup(key)
+    def _meant(self, key: str, needed: Iterable[str] | None) -> list[Part]:
+        """All parts, or those with rows of `needed`."""
+        known = self.lookup(key)
+        if needed is None:
+            return list(known.parts) if known else []
+        return [part for part, _ in self._parts.holding(known, set(needed))]
+
+    def _leased(self, key: str, meant: Sequence[Part]) -> set[str]:
+        """File names of those of these parts that are still there, under this run's lease from now on.
+
+        A store that cannot be written is read without one: nobody evicts from it either.
+        """
+        if self._lease is not None and meant:
+            lock = self.layout.lock(key)
+            with suppress(VistaStoreError, ValueError), coded("reading the store", self.root), hold(lock):
+                now = self.layout.load(key)
+                there = {part.file for part in meant}.intersection(p.file for p in now.parts) if now else set()
+                self._lease.add(there)
+                return there
+        return {part.file for part in meant}
 
     def _note_uses(self, key: str, saved: dict[str, float]) -> None:
         with suppress(VistaStoreError), coded("reading the store", self.root), hold(self.layout.lock(key)):
             known = self.layout.load(key)
             if known is not None:
                 note_uses(self.layout.folder(key), known, saved, time.time())
-
-    def _by_part(self, known: LayerSet | None) -> Iterable[tuple[Part, list[str]]]:
-        """Each part that can be read, with the digests in it."""
-        for part in known.parts if known else ():
-            assert known is not None
-            try:
-                yield part, read_digests(self._sized(known.key, part))
-            except BrokenPart as reason:
-                self._set_aside(known.key, part, reason)
 
     def _publish(self, facts: LayerSetFacts, staged: Sequence[tuple[Path, Part]]) -> LayerSet:
         """Rename the parts in, then name them in the manifest; called under the layer's lock."""
@@ -312,56 +317,6 @@ class Store:
         for part in parts:
             if part.file not in named:
                 (self.layout.folder(key) / part.file).unlink(missing_ok=True)
-
-    def _sized(self, key: str, part: Part) -> Path:
-        path = self.layout.folder(key) / part.file
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise BrokenPart(error.strerror or str(error)) from error
-        if size != part.bytes:
-            raise BrokenPart(f"{size} bytes, the manifest says {part.bytes}")
-        return path
-
-    def _checked(self, key: str, part: Part, *, again: bool = False) -> Path | None:
-        """The part's path once its bytes are known to be right; None after setting it aside."""
-        try:
-            path = self._sized(key, part)
-            seen = (str(path), part.bytes, path.stat().st_mtime_ns)
-            if again or seen not in _whole:
-                if sha256_of(path) != part.sha256:
-                    raise BrokenPart("its bytes changed since it was written")
-                _whole.add(seen)
-        except (BrokenPart, OSError) as reason:
-            self._set_aside(key, part, reason)
-            return None
-        return path
-
-    def _table(self, key: str, part: Part, facts: LayerSetFacts) -> pa.Table | None:
-        path = self._checked(key, part)
-        try:
-            return read_part(path, facts) if path else None
-        except BrokenPart as reason:
-            self._set_aside(key, part, reason)
-            return None
-
-    def _set_aside(self, key: str, part: Part, reason: Exception) -> None:
-        """Drop a broken part from the manifest and rename it; where the store is read-only, only say so."""
-        path, known, done = self.layout.folder(key) / part.file, None, True
-        try:
-            with coded("setting a part aside", self.root), hold(self.layout.lock(key)):
-                with suppress(ValueError):
-                    known = self.layout.load(key)
-                if known is not None and part not in known.parts:
-                    return  # evicted, or set aside by another kernel, since this one looked
-                if known is not None:
-                    self.layout.replace(known.without(part.file))
-                if path.exists():
-                    os.utime(path)  # kept for a day from now, for whoever wants to look
-                    path.replace(path.with_suffix(".broken"))
-        except VistaStoreError:
-            done = False
-        self._notes.broken(key, known, part, reason, done)
 
 
 def _first_rows(table: pa.Table, wanted: set[str] | None, seen: set[str]) -> pa.Table:

@@ -9,6 +9,7 @@ part is put into a lease under the same lock: it is either seen, or gone before 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -40,8 +41,8 @@ class Lease:
             lock = FileLock(self._path.with_suffix(".lock"), timeout=0, thread_local=False)
             lock.acquire()
             self._lock = lock
+        replace_text(self._path, json.dumps(sorted(self._parts | fresh)), durable=False)
         self._parts |= fresh
-        replace_text(self._path, json.dumps(sorted(self._parts)), durable=False)
 
     def close(self) -> None:
         """The run needs them no more. Callable more than once."""
@@ -65,8 +66,13 @@ def leased(folder: Path) -> frozenset[str]:
 
 
 def sweep_leases(folder: Path) -> None:
-    """Remove what dead processes left."""
-    for path in folder.glob("*.json"):
+    """Remove what dead processes left; a lock alone may belong to a lease that is just being made, and waits a day."""
+    yesterday = time.time() - 86_400.0
+    for lock in folder.glob("*.lock"):
+        path = lock.with_suffix(".json")
+        with suppress(OSError):
+            if not path.exists() and lock.stat().st_mtime > yesterday:
+                continue
         if _is_dead(path):
             with suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ __all__ = [
     "write_part",
 ]
 
-GROUP_BYTES = 16_000_000  # of a raw part's row groups: a reader holds one whole
+GROUP_BYTES = 16_000_000  # of a part's row groups: whoever writes or reads holds one whole
 
 
 class BrokenPart(Exception):
@@ -69,7 +69,7 @@ class PartWriter:
 
     def write(self, table: pa.Table) -> None:
         given = table.select(schema(self.raw).names).cast(schema(self.raw))
-        per_group = GROUP_BYTES * given.num_rows // max(1, given.nbytes) if self.raw else given.num_rows
+        per_group = GROUP_BYTES * given.num_rows // max(1, given.nbytes)
         self._file.write_table(given, row_group_size=max(1, per_group))
         self.rows += given.num_rows
 

@@ -64,7 +64,9 @@ def reuse_lines(reused: Sequence[LayerReused], exact: bool = True) -> tuple[str,
 
 
 def _name(event: LayerReused) -> str:
-    return f"raw {event.layer}" if event.raw else event.layer
+    name = f"raw {event.layer}" if event.raw else event.layer
+    name = f"{name} (of {event.pooling})" if event.pooling else name
+    return f"{name} (in memory)" if event.memory else name
 
 
 def bad_image_line(outcome: RunOutcome) -> str:

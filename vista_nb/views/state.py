@@ -77,6 +77,8 @@ class PanelState:
     seconds: float = 0.0
     message: str = ""
     cuts: tuple[ev.LayerReused, ...] = ()  # raw tensors that inference goes on from
+    stored: tuple[ev.LayerStored, ...] = ()  # what this run put into the store, each layer once per wave
+    level: ev.StoreLevel | None = None
 
     @property
     def reused(self) -> tuple[ev.LayerReused, ...]:
@@ -271,6 +273,16 @@ def _(event: ev.LayerReused, state: PanelState) -> PanelState:
         return replace(layer, reused=event, phase="reused") if layer.name == event.layer else layer
 
     return replace(state, layers=tuple(marked(layer) for layer in state.layers))
+
+
+@_fold.register
+def _(event: ev.LayerStored, state: PanelState) -> PanelState:
+    return replace(state, stored=(*state.stored, event))
+
+
+@_fold.register
+def _(event: ev.StoreLevel, state: PanelState) -> PanelState:
+    return replace(state, level=event)
 
 
 @_fold.register

@@ -41,9 +41,10 @@ class Table:
         return "  ".join(cells).rstrip()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
-        return {"text/plain": str(self), "text/html": card(self._html())}
+        return {"text/plain": str(self), "text/html": card(self.html())}
 
-    def _html(self) -> str:
+    def html(self) -> str:
+        """Without the card around it, for a view that holds it."""
         if not self.rows:
             return muted(esc(str(self)))
         heads = "".join(f'<th scope="col"{self._style(p, head=True)}>{esc(h)}</th>' for p, h in enumerate(self.headers))

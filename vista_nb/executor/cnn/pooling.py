@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vista_nb.spec.model import Pooling
 
-__all__ = ["cells", "pool_array", "pool_tensor", "pooled_length"]
+__all__ = ["cells", "pool_array", "pool_tensor", "pooled_again", "pooled_length"]
 
 
 def cells(size: int) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -43,6 +43,15 @@ def pool_array(batch: NDArray[np.float32], pooling: Pooling) -> NDArray[np.float
     rows, columns = cells(batch.shape[1]), cells(batch.shape[2])
     parts = [batch[:, top:bottom, left:right].max(axis=(1, 2)) for top, bottom in rows for left, right in columns]
     return np.concatenate(parts, axis=1)
+
+
+def pooled_again(vectors: NDArray[np.float32], shape: tuple[int, ...], wanted: Pooling) -> NDArray[np.float32]:
+    """g_l of a layer from vectors of a pooling that holds it (`catalog.poolings`): (n, length) -> (n, length)."""
+    if len(shape) != 3:
+        return vectors
+    if wanted is not Pooling.MAX:
+        raise ValueError(f"{wanted.value} does not follow from another pooling")
+    return np.asarray(vectors.reshape(len(vectors), 4, shape[2]).max(axis=1))
 
 
 def pool_tensor(tensor: Any, pooling: Pooling) -> Any:
