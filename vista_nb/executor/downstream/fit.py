@@ -64,30 +64,40 @@ class LinearModel:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The held-out rows of one fit, ordered by key. truth and predictions: indices into `classes`.
+    """The held-out rows of one fit, ordered by key. truth and predictions: indices into `classes`, int32.
 
+    A regression has no classes: truth and predictions are float64 in the label's unit, probabilities is (rows, 0).
     probabilities: (rows, classes). seconds: fit and scoring. native: the engine's own fitted object.
-    notes: sentences for the user (not converged, for instance).
+    notes: sentences for the user (not converged, for instance). folds: with `folds: k` the rows are all rows, each
+    predicted by the model that had not seen it, and this is the number of its fold, from 0; None for one split.
     """
 
     classes: tuple[str, ...]
     keys: tuple[str, ...]
-    truth: NDArray[np.int32]
-    predictions: NDArray[np.int32]
+    truth: NDArray[Any]
+    predictions: NDArray[Any]
     probabilities: NDArray[np.float64]
     model: FittedModel
     seconds: float
     rows_train: int
     native: Any = None
     notes: tuple[str, ...] = ()
+    folds: NDArray[np.int16] | None = None
+
+    @property
+    def is_regression(self) -> bool:
+        return not self.classes
 
     @property
     def rows_test(self) -> int:
         return len(self.keys)
 
     def rows(self) -> tuple[TestRow, ...]:
-        """For people: keys, true and predicted classes as text."""
+        """For people: keys, true and predicted classes as text; of a regression, numbers."""
         names = self.classes
+        if self.is_regression:
+            numbers = zip(self.keys, self.truth.tolist(), self.predictions.tolist(), strict=True)
+            return tuple(TestRow(key, truth, predicted) for key, truth, predicted in numbers)
         pairs = zip(self.keys, self.truth.tolist(), self.predictions.tolist(), strict=True)
         return tuple(TestRow(key, names[truth], names[predicted]) for key, truth, predicted in pairs)
 
