@@ -166,7 +166,7 @@ def test_metrics_equal_scikit_learns(metric: str, classes: int) -> None:
     from vista_nb.executor.downstream import metrics
 
     for weight in (np.ones(result.rows_test), weights):
-        ours = metrics._function(metric)(result, weight[None, :])[0]
+        ours = metrics.point_by(metric, result, weight[None, :])[0]
         assert ours == pytest.approx(reference(metric, result, weight), abs=1e-9)
     value = score(metric, result)
     assert value.low < value.value < value.high
@@ -205,10 +205,10 @@ def test_resamples_are_paired_and_seeded() -> None:
     assert abs(replicates("f1", result).mean() - point("f1", result)) < 0.02
 
 
-def test_a_metric_of_regression_comes_later() -> None:
-    """Coded, never silence."""
+def test_a_metric_of_the_other_task_is_refused() -> None:
+    """Coded, never silence; with the metrics that would do."""
     matrix, labels = data(2)
-    with pytest.raises(NotSupportedYet, match="VST951"):
+    with pytest.raises(VistaRunError, match=r"VST531.*rmse cannot score this classification"):
         score("rmse", fit_driver(matrix, KEYS, labels, TEST, call(regParam=0.1)))
 
 
@@ -233,8 +233,10 @@ def test_paired_tests_see_what_is_there(metric: str) -> None:
     assert {name: t.clear for name, t in against.items()} == {"low": False, "mid": True, "top": True}
     assert all(t.compared == 3 for t in against.values())
     assert against["mid"].difference > 0
-    (best,) = [t for t in tests if t.b not in (TABLE, TABLE_TREE)]
+    best, worse = [t for t in tests if t.b not in (TABLE, TABLE_TREE)]
     assert {best.a, best.b} == {"mid", "top"}
+    assert (worse.a, worse.b) == (best.a, "low")
+    assert worse.clear
     assert best.difference >= 0
     assert not best.clear
     assert best.compared == 3

@@ -23,7 +23,7 @@ from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
 from vista_nb.outcome.events import Event, LayerReused
-from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
+from vista_nb.outcome.scores import BadImage, Comparison, RowCounts
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
 
@@ -88,8 +88,8 @@ class DriverSide:
     def news(self) -> Sequence[Event]:
         return self.shelf.news()
 
-    def paired_tests(self) -> Sequence[PairedTest]:
-        return self.trainer.tests()
+    def compare(self) -> Comparison:
+        return self.trainer.compare()
 
     def bad_images(self) -> Sequence[BadImage]:
         return self.quarantine.images

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from vista_nb.catalog.workload import Workload
 from vista_nb.executor.backend import Wave
 from vista_nb.executor.downstream.baseline import fit_baselines
+from vista_nb.executor.downstream.compared import compared
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_driver import fit_driver
 from vista_nb.executor.downstream.metrics import score
-from vista_nb.executor.downstream.paired import paired_tests
 from vista_nb.executor.records import Rows
-from vista_nb.outcome.scores import LayerScore, PairedTest
+from vista_nb.outcome.scores import Comparison, LayerScore
 
 __all__ = ["Trainer"]
 
@@ -81,8 +81,8 @@ class Trainer:
             wave=wave.number,
         )
 
-    def tests(self) -> tuple[PairedTest, ...]:
-        """Every layer against the better baseline, best against runner-up; layers low to high."""
+    def compare(self) -> Comparison:
+        """The scored layers on the same rows; layers low to high."""
         names = [*(n for n in self.fits if n not in self.workload.layer_names), *self.workload.layer_names]
         fits = {name: self.fits[name] for name in names if name in self.fits}
-        return paired_tests(fits, self.workload.metric, self.workload.spec.seed) if fits else ()
+        return compared(fits, self.workload.metric, self.workload.spec.seed)

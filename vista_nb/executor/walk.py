@@ -107,7 +107,7 @@ class _Walker:
                     self._step(step, wave)
         self._baselines_again(waves[-1])
         with self._guard("comparing the layers"):
-            self.recorder.tests = tuple(self.backend.paired_tests())
+            self.recorder.comparison = self.backend.compare()
 
     def close(self) -> RunOutcome:
         """Keep what the backend knows, also after a failure; a broken engine must not hide the first error."""

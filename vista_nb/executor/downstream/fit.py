@@ -70,6 +70,7 @@ class FitResult:
     probabilities: (rows, classes). seconds: fit and scoring. native: the engine's own fitted object.
     notes: sentences for the user (not converged, for instance). folds: with `folds: k` the rows are all rows, each
     predicted by the model that had not seen it, and this is the number of its fold, from 0; None for one split.
+    has_probabilities: false where the model only says a class, and `probabilities` is 1 for that class.
     """
 
     classes: tuple[str, ...]
@@ -83,6 +84,7 @@ class FitResult:
     native: Any = None
     notes: tuple[str, ...] = ()
     folds: NDArray[np.int16] | None = None
+    has_probabilities: bool = True
 
     @property
     def is_regression(self) -> bool:
@@ -93,13 +95,16 @@ class FitResult:
         return len(self.keys)
 
     def rows(self) -> tuple[TestRow, ...]:
-        """For people: keys, true and predicted classes as text; of a regression, numbers."""
-        names = self.classes
+        """For people: keys, true and predicted classes as text, with the prediction's probability where there is one;
+        of a regression, numbers.
+        """
+        truths, predictions = self.truth.tolist(), self.predictions.tolist()
         if self.is_regression:
-            numbers = zip(self.keys, self.truth.tolist(), self.predictions.tolist(), strict=True)
-            return tuple(TestRow(key, truth, predicted) for key, truth, predicted in numbers)
-        pairs = zip(self.keys, self.truth.tolist(), self.predictions.tolist(), strict=True)
-        return tuple(TestRow(key, names[truth], names[predicted]) for key, truth, predicted in pairs)
+            return tuple(map(TestRow, self.keys, truths, predictions))
+        names, places = self.classes, range(len(self.keys))
+        sure = [self.probabilities[i, predictions[i]].item() if self.has_probabilities else None for i in places]
+        texts = ([names[place] for place in column] for column in (truths, predictions))
+        return tuple(map(TestRow, self.keys, *texts, sure))
 
 
 def spread(found: NDArray[np.float64], trained: tuple[int, ...], classes: int) -> NDArray[np.float64]:
