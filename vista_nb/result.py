@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from vista_nb.catalog.workload import Workload
 from vista_nb.errors import NotSupportedYet, VistaUsageError
 from vista_nb.outcome.events import Event
 from vista_nb.outcome.metrics import best_of
-from vista_nb.outcome.scores import LayerScore, RunOutcome
+from vista_nb.outcome.scores import LayerScore, RunOutcome, TestRow
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.physical import PhysicalPlan
+from vista_nb.result_seeing import Seeing
 from vista_nb.views.analyze_view import Analyzed
 from vista_nb.views.memory_view import MemoryReport, measured_peaks
 from vista_nb.views.plan_view import Explanation
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from vista_nb.executor.thumbnails import Thumbnail
     from vista_nb.views.plots import Picture
     from vista_nb.views.table_view import Table
 
@@ -55,6 +57,12 @@ class RunHandle(Protocol):
 
     def model(self, layer: str) -> object: ...
 
+    def held_out(self, layer: str) -> tuple[TestRow, ...]: ...
+
+    def metrics(self, layer: str) -> tuple[LayerScore, ...]: ...
+
+    def photos(self, keys: Sequence[str], side: int) -> Mapping[str, Thumbnail]: ...
+
     def cancel(self) -> None: ...
 
     def wait(self, timeout: float | None = None) -> bool: ...
@@ -62,7 +70,7 @@ class RunHandle(Protocol):
     def poll(self) -> list[Event]: ...
 
 
-class VistaResult:
+class VistaResult(Seeing):
     """The result of one run. While the run goes on, every member tells what is known so far."""
 
     def __init__(self, handle: RunHandle) -> None:
@@ -311,10 +319,6 @@ class VistaResult:
     def predict(self, table: Any, images: Any) -> Any:  # noqa: ARG002
         """Score new rows through the whole pipeline: not supported yet."""
         raise _not_yet("predict", "`.model(layer)` is the fitted model")
-
-    def mistakes(self, layer: str) -> Any:  # noqa: ARG002
-        """Held-out rows that a layer got wrong: not supported yet."""
-        raise _not_yet("mistakes", "`.model(layer)` and `.features(layer)` let you score rows yourself")
 
     def save(self, path: Any) -> None:  # noqa: ARG002
         """Write the result to disk: not supported yet."""

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
-from vista_nb.errors import NotSupportedYet, VistaDataError, VistaRunError
+from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.downstream.baseline import fit_baselines
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_driver import fit_driver

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vista_nb.outcome.tuning import TunedPoint
+
 __all__ = [
     "TABLE",
     "TABLE_TREE",
@@ -102,13 +104,15 @@ class Confusion:
 class Comparison:
     """What is known of the layers once all are scored. tests: best against runner-up, and each against the table.
 
-    folds: of `folds: k`, 0 for one split; nested: with folds and two layers or more.
+    folds: of `folds: k`, 0 for one split; nested: with folds and two layers or more. tuning: what each layer's grid
+    search looked at.
     """
 
     tests: tuple[PairedTest, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     nested: NestedScore | None = None
     folds: int = 0
+    tuning: tuple[TunedPoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,3 +174,4 @@ class RunOutcome:
     confusions: tuple[Confusion, ...] = ()
     nested: NestedScore | None = None
     folds: int = 0
+    tuning: tuple[TunedPoint, ...] = ()
