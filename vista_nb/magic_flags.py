@@ -73,6 +73,8 @@ SUBCOMMANDS: Final = {
     "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
     "cnns": "cnns: the known CNNs",
     "layers": "layers CNN: the layers of one CNN",
+    "mistakes": "mistakes [LAYER [LAYER]] [-n N] [--run RUN]: photos that a layer (the best) gets wrong, or that tell two "
+    "layers apart",
 }
 LATER_SUBCOMMANDS: Final = ("export",)
 

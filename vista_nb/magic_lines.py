@@ -176,6 +176,12 @@ def _layers(magic: VistaMagic, words: list[str]) -> Any:
     return layers_table(*as_measured(cnn_called(words[0], magic.shell.user_ns)))
 
 
+def _mistakes(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
+    from vista_nb.mistakes_command import run_mistakes
+
+    return run_mistakes(words)
+
+
 def _expect(words: Sequence[str], least: int, most: int, name: str) -> None:
     if len(words) > most:
         extra = " ".join(words[most:])
@@ -198,4 +204,5 @@ _COMMANDS: Final[dict[str, Callable[[VistaMagic, list[str]], Any]]] = {
     "doctor": _doctor,
     "cnns": _cnns,
     "layers": _layers,
+    "mistakes": _mistakes,
 }

@@ -262,14 +262,24 @@ class VistaResult(Seeing):
 
         return report(self.outcome)
 
-    def plot(self, ax: Any = None) -> Any:
-        """The picture of accuracy by layer; with a matplotlib `ax` it is drawn there, and `ax` comes back."""
-        from vista_nb.views.plots import accuracy_picture, draw_accuracy
+    def plot(self, ax: Any = None, layer: str | LayerScore | None = None) -> Any:
+        """Accuracy by layer, and the confusion matrix of the best layer or of `layer` (of a regression: predicted
+        against true values). With a matplotlib `ax` accuracy alone is drawn there, and `ax` comes back.
+        """
+        from vista_nb.views.outcome_plots import outcome_picture
+        from vista_nb.views.plots import draw_accuracy
+
+        if ax is not None:
+            draw_accuracy(ax, self._settled(), self.metric)
+            return ax
+        detail = self._detail(layer)
+        return self._accuracy_picture() if detail is None else outcome_picture(self._settled(), self.metric, detail)
+
+    def _accuracy_picture(self) -> Picture | None:
+        """Made once for what is known now."""
+        from vista_nb.views.plots import accuracy_picture
 
         state = self._settled()
-        if ax is not None:
-            draw_accuracy(ax, state, self.metric)
-            return ax
         if self._picture is None or self._picture[0] != state:
             self._picture = (state, accuracy_picture(state, self.metric))
         return self._picture[1]
@@ -308,7 +318,7 @@ class VistaResult(Seeing):
         makers = {"text/plain": lambda: result_text(summary), "text/html": lambda: result_html(summary, exact())}
         wanted = [m for m in (*makers, "image/png") if (not include or m in include) and m not in (exclude or ())]
         data: dict[str, Any] = {mime: makers[mime]() for mime in wanted if mime in makers}
-        picture = self.plot() if "image/png" in wanted else None
+        picture = self._accuracy_picture() if "image/png" in wanted else None
         if picture is None:
             return data, {}
         data["image/png"] = base64.b64encode(picture.png).decode("ascii")

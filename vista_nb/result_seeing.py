@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from vista_nb.errors import VistaUsageError
+from vista_nb.errors import VistaError, VistaUsageError
 from vista_nb.outcome.metrics import best_of
-from vista_nb.outcome.scores import TABLE, TABLE_TREE, LayerScore, RunOutcome, TestRow
+from vista_nb.outcome.scores import TABLE, TABLE_TREE, Confusion, LayerScore, RunOutcome, TestRow
 from vista_nb.outcome.seen import disagreement, error, mistakes
 from vista_nb.outcome.wording import written
 from vista_nb.views.gallery_view import SIDE, Gallery, Group, Said, Tile
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from vista_nb.executor.thumbnails import Thumbnail
     from vista_nb.result import RunHandle
+    from vista_nb.views.outcome_plots import Numbers
 
 __all__ = ["MOST_PHOTOS", "Seeing"]
 
@@ -123,6 +124,22 @@ class Seeing:
             frame.iloc[truth, prediction] = rows
         return frame
 
+    def _detail(self, layer: str | LayerScore | None) -> Confusion | Numbers | None:
+        """What `.plot()` shows of one layer; None where nothing is known beyond its score."""
+        from vista_nb.views.outcome_plots import Numbers
+
+        if layer is None and best_of(self.outcome.scores) is None:
+            return None
+        name = self._scored(layer)
+        if self.outcome.task != "regression":
+            return next((c for c in self.outcome.confusions if c.layer == name), None)
+        try:
+            rows = self._handle.held_out(name)
+        except VistaError:  # a run that was saved: its rows are gone, its scores are not
+            return None
+        pairs = tuple((float(row.truth), float(row.prediction)) for row in rows)
+        return Numbers(name, self._handle.workload.label, pairs)
+
     @property
     def _unit(self) -> str:
         """Of a regression: a metric in the label's unit, by which its numbers are written."""
@@ -160,9 +177,7 @@ def _note(rows: Sequence[TestRow]) -> str:
     return ""
 
 
-def _tile(
-    key: str, rows: Sequence[TestRow], layers: Sequence[str], photos: Mapping[str, Thumbnail], unit: str
-) -> Tile:
+def _tile(key: str, rows: Sequence[TestRow], layers: Sequence[str], photos: Mapping[str, Thumbnail], unit: str) -> Tile:
     """One record as the layers saw it."""
     photo = photos[key]
     said = tuple(

@@ -69,6 +69,8 @@ def _subcommand_choices(word: str, words: Sequence[str], place: Place, world: Wo
     if name == "spec":
         parts = [f"{key.name}.{part.name}" for key in KEYS for part in key.parts]
         return word, "key", ("--template", *(key.name for key in KEYS), *parts)
+    if name == "mistakes":
+        return (word, "run", world.runs()) if rest and rest[-1] == "--run" else (word, "flag", ("-n", "--run"))
     if name in ("explain", "show", "cancel", "wait", "compare"):
         flags = ("--analyze", "--vary") if name == "explain" else ()
         return word, "run", (*world.runs(), *flags)

@@ -29,7 +29,7 @@ _GROUND = (255, 255, 255)
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """jpeg: empty where there is no picture, and why. path: where the first photo lies, empty for bytes of the table."""
+    """jpeg: empty where there is no picture, and why. path: of the first photo, empty where the table holds bytes."""
 
     jpeg: bytes = b""
     path: str = ""
@@ -47,7 +47,7 @@ def thumbnails(images: ImageTables, keys: Sequence[str], side: int) -> Mapping[s
 
 
 def _sources(images: ImageTables, digests: set[str]) -> dict[str, str | bytes]:
-    """digest -> path or bytes."""
+    """The path or the bytes of each digest."""
     table = images.images
     rows = table.filter(pc.is_in(table.column("digest"), value_set=pa.array(sorted(digests), pa.string())))
     column = "content" if "content" in table.column_names else "path"

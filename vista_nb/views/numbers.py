@@ -10,6 +10,7 @@ from vista_nb.outcome.wording import written
 
 __all__ = ["count", "format_age", "format_interval", "format_score"]
 
+
 def format_score(metric: str, value: float) -> str:
     """Three decimals for shares and losses; a number in the label's unit as the report's sentences write it."""
     return written(metric, value)
