@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from vista_nb.catalog.workload import Workload
-from vista_nb.errors import NotSupportedYet, VistaUsageError
+from vista_nb.errors import VistaUsageError
 from vista_nb.outcome.events import Event
 from vista_nb.outcome.metrics import best_of
 from vista_nb.outcome.scores import LayerScore, RunOutcome, TestRow
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.physical import PhysicalPlan
+from vista_nb.result_leaving import Leaving
 from vista_nb.result_seeing import Seeing
 from vista_nb.views.analyze_view import Analyzed
 from vista_nb.views.memory_view import MemoryReport, measured_peaks
@@ -27,9 +28,12 @@ from vista_nb.views.result_view import RunSummary, result_html, result_text
 from vista_nb.views.state import PanelState, apply_all, settled
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import pyarrow as pa
 
+    from vista_nb.executor.leaving.pipeline import Pipeline
     from vista_nb.executor.thumbnails import Thumbnail
     from vista_nb.views.plots import Picture
     from vista_nb.views.table_view import Table
@@ -63,6 +67,13 @@ class RunHandle(Protocol):
 
     def photos(self, keys: Sequence[str], side: int) -> Mapping[str, Thumbnail]: ...
 
+    def pipeline(self, layer: str) -> Pipeline: ...
+
+    def save(self, result: VistaResult, path: Path, layers: Sequence[str], *, overwrite: bool) -> Path: ...
+
+    @property
+    def saveable(self) -> tuple[str, ...]: ...
+
     def cancel(self) -> None: ...
 
     def wait(self, timeout: float | None = None) -> bool: ...
@@ -70,7 +81,7 @@ class RunHandle(Protocol):
     def poll(self) -> list[Event]: ...
 
 
-class VistaResult(Seeing):
+class VistaResult(Leaving, Seeing):
     """The result of one run. While the run goes on, every member tells what is known so far."""
 
     def __init__(self, handle: RunHandle) -> None:
@@ -147,6 +158,17 @@ class VistaResult(Seeing):
     def best(self) -> LayerScore | None:
         """The best layer's score, None before the first. It was chosen on the rows it is scored on (`.report()`)."""
         return best_of(self._scores())
+
+    @property
+    def tuning(self) -> pd.DataFrame:
+        """What `tune` tried: layer, each parameter, metric, value (mean over the inner folds), spread, chosen."""
+        import pandas as pd
+
+        rows = [
+            {"layer": p.layer, **dict(p.parameters), "metric": p.metric, "value": p.value, "spread": p.spread, "chosen": p.chosen}
+            for p in self.outcome.tuning
+        ]
+        return pd.DataFrame(rows, columns=None if rows else ["layer", "metric", "value", "spread", "chosen"])
 
     @property
     def bad_images(self) -> pd.DataFrame:
@@ -324,25 +346,6 @@ class VistaResult(Seeing):
         data["image/png"] = base64.b64encode(picture.png).decode("ascii")
         return data, {"image/png": {"alt": picture.alt}}
 
-    # -- planned ------------------------------------------------------------------------------------------------
-
-    def predict(self, table: Any, images: Any) -> Any:  # noqa: ARG002
-        """Score new rows through the whole pipeline: not supported yet."""
-        raise _not_yet("predict", "`.model(layer)` is the fitted model")
-
-    def save(self, path: Any) -> None:  # noqa: ARG002
-        """Write the result to disk: not supported yet."""
-        raise _not_yet("save", "`.accuracy.to_csv(path)` keeps the scores")
-
-    @classmethod
-    def load(cls, path: Any) -> VistaResult:  # noqa: ARG003
-        """Read a saved result: not supported yet."""
-        raise _not_yet("load", "run the cell again: stored layers are reused")
-
 
 def _physical(plan: PhysicalPlan) -> tuple[int, str, str, int]:
     return plan.cpu, plan.join.value, plan.persistence.value, plan.batch_size
-
-
-def _not_yet(member: str, instead: str) -> NotSupportedYet:
-    return NotSupportedYet("VST952", f"VistaResult.{member} is not supported yet", instead)

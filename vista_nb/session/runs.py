@@ -28,6 +28,7 @@ from vista_nb.session.prepare import Prepared, unsupported
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from vista_nb.executor.leaving.pipeline import Pipeline
     from vista_nb.executor.thumbnails import Thumbnail
     from vista_nb.result import VistaResult
 
@@ -144,6 +145,21 @@ class Run:
     def model(self, layer: str) -> object:
         with _coded(f"reading the model of {layer}"):
             return self._engine().model(layer)
+
+    def pipeline(self, layer: str) -> Pipeline:
+        from vista_nb.session.leaving import pipeline_of
+
+        return pipeline_of(self, self._engine(), layer)
+
+    def save(self, result: VistaResult, path: Path, layers: Sequence[str], *, overwrite: bool) -> Path:
+        from vista_nb.session.leaving import save
+
+        with _coded("saving the result"):
+            return save(result, [self.pipeline(layer) for layer in layers], path, overwrite=overwrite)
+
+    @property
+    def saveable(self) -> tuple[str, ...]:
+        return tuple(score.layer for score in self.outcome.scores)
 
     def held_out(self, layer: str) -> tuple[TestRow, ...]:
         from vista_nb.executor.looking import held_out_rows

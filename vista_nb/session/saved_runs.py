@@ -55,6 +55,16 @@ class SavedRun:
     def model(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
         self._refuse("its models")
 
+    def pipeline(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its models")
+
+    def save(self, result: VistaResult, path: Path, layers: Sequence[str], *, overwrite: bool) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its models")
+
+    @property
+    def saveable(self) -> tuple[str, ...]:
+        return tuple(score.layer for score in self.outcome.scores)
+
     def held_out(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
         self._refuse("its rows")
 
