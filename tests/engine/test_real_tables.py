@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from vista_nb.catalog.workload import FeatureUse
-from vista_nb.executor.downstream.baseline import fit_baselines
+from vista_nb.executor.downstream.baseline import fit_tree
 from vista_nb.executor.downstream.encode import fit_encoder
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_driver import fit_driver
@@ -49,10 +49,8 @@ def fit(frame: pd.DataFrame, name: str, call: EstimatorCall, seed: int) -> tuple
     encoder = fit_encoder(table, features(name), ~test)
     matrix = encoder.transform(table)
 
-    def same_model(encoded: np.ndarray) -> FitResult:
-        return fit_driver(encoded, keys, labels, test, call, structured=encoder.width)
-
-    return fit_baselines(matrix, keys, labels, test, same_model), test
+    linear = fit_driver(matrix, keys, labels, test, call, structured=encoder.width)
+    return {TABLE: linear, TABLE_TREE: fit_tree(matrix, keys, labels, test)}, test
 
 
 @pytest.mark.parametrize(("name", "reference"), [("clothing", 0.348), ("houses", 0.830)])

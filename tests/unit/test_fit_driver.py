@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
 from vista_nb.errors import VistaDataError, VistaRunError
-from vista_nb.executor.downstream.baseline import fit_baselines
+from vista_nb.executor.downstream.baseline import fit_guess, fit_tree
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_driver import fit_driver
 from vista_nb.executor.downstream.metrics import point, replicates, score
@@ -129,7 +129,7 @@ def test_rows_without_a_label_are_in_no_side() -> None:
         call(regParam=0.1, elasticNetParam=0.5),
         call(threshold=0.3),
         EstimatorCall("pyspark", "LinearSVC"),
-        EstimatorCall("sklearn", "SVC"),
+        EstimatorCall("pyspark", "LinearRegression", (("standardization", False),)),
     ],
     ids=str,
 )
@@ -189,11 +189,10 @@ def reference(metric: str, result: FitResult, weight: np.ndarray) -> float:
 
 def test_ties_count_half_in_the_area() -> None:
     """Equal probabilities everywhere give 0.5, as scikit-learn's."""
-    matrix, labels = data(2)
-    base = fit_baselines(matrix[:, :0], KEYS, labels, TEST, lambda m: pytest.fail("no features: nothing to fit"))
-    assert set(base) == {TABLE}
-    assert point("auc", base[TABLE]) == 0.5
-    assert set(base[TABLE].predictions.tolist()) == {int(np.bincount(labels.index[~TEST]).argmax())}
+    _, labels = data(2)
+    base = fit_guess(KEYS, labels, TEST)
+    assert point("auc", base) == 0.5
+    assert set(base.predictions.tolist()) == {int(np.bincount(labels.index[~TEST]).argmax())}
 
 
 def test_resamples_are_paired_and_seeded() -> None:
@@ -216,7 +215,8 @@ def fits() -> dict[str, FitResult]:
     """A table that says nothing, a layer that says much, one that says the same, one that says less."""
     matrix, labels = data(2, noise=0.3)
     noise = np.random.default_rng(9).normal(size=(300, 3)).astype(np.float32)
-    base = fit_baselines(noise, KEYS, labels, TEST, lambda m: fit_driver(m, KEYS, labels, TEST, call(regParam=0.1)))
+    same = fit_driver(noise, KEYS, labels, TEST, call(regParam=0.1))
+    base = {TABLE: same, TABLE_TREE: fit_tree(noise, KEYS, labels, TEST)}
     layers = {"low": matrix[:, 2:], "mid": matrix, "top": matrix[:, :10]}
     return base | {name: fit_driver(m, KEYS, labels, TEST, call(regParam=0.1)) for name, m in layers.items()}
 

@@ -69,4 +69,5 @@ class Recorder:
             confusions=self.comparison.confusions,
             nested=self.comparison.nested,
             folds=self.comparison.folds,
+            tuning=self.comparison.tuning,
         )

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from vista_nb.catalog.estimators import training_sites
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.facts import Facts
 from vista_nb.optimizer.reuse import starts
@@ -121,7 +120,7 @@ def logical_shapes(snapshot: Snapshot, space: Space = EVERYTHING) -> tuple[Shape
 def allowed_sites(snapshot: Snapshot) -> tuple[TrainingSite, ...]:
     """Where M can be trained with the same result."""
     workload = snapshot.workload
-    sites = tuple(TrainingSite(site) for site in training_sites(workload.call, workload.estimator))
+    sites = tuple(TrainingSite(site) for site in workload.estimator.sites)
     forced = workload.spec.plan.training
     return tuple(site for site in sites if site.value == forced) or sites
 

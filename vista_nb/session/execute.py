@@ -172,6 +172,7 @@ def _inputs(prepared: Prepared, run: Run) -> RunInputs:
         cache_root(),
         run.options.reuse,
         run.options.store_budget,
+        prepared.own_model,
     )
 
 
