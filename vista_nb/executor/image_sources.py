@@ -24,9 +24,11 @@ from vista_nb.executor.remote_files import RemoteFiles
 from vista_nb.executor.uris import from_file_uri, is_remote, is_uri, local_path
 from vista_nb.spec.model import ImageSource
 
-__all__ = ["IMAGE_SUFFIXES", "ViewFiles", "resolve_view"]
+__all__ = ["IMAGE_SUFFIXES", "SHOWN", "ViewFiles", "resolve_view"]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+SHOWN = 3
+"""Examples of rows and files that joined nothing."""
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
 
@@ -34,8 +36,9 @@ _FIELD = re.compile(r"\{([^{}]+)\}")
 class ViewFiles:
     """One view, row by row. paths (or contents, where the table holds bytes): None where the row has no image.
 
-    named: the table itself names the file. found: rows with a file. unmatched: files without a row. example: one
-    sentence that shows a key beside a file name, for the error about mismatched keys.
+    named: the table itself names the file. found: rows with a file. unmatched: files without a row, strays: the first
+    of them. meant: the path a row's file would have, where a pattern says it. example: one sentence that shows a key
+    beside a file name, for the error about mismatched keys.
     """
 
     paths: tuple[str | None, ...]
@@ -44,6 +47,8 @@ class ViewFiles:
     found: int = 0
     unmatched: int = 0
     example: str = ""
+    strays: tuple[str, ...] = ()
+    meant: tuple[str | None, ...] = ()
 
     def of(self, row: int) -> str | bytes | None:
         """The image of one row: its path or its bytes."""
@@ -122,8 +127,9 @@ def _pattern(text: str, rows: pa.Table, keys: Sequence[str], folders: Sequence[P
     files = _listed(text, base)
     example = f"key {keys[0]!r} means {names[0]!r}, which is not there; {_there(files, base / text)}" if keys else ""
     used = {os.path.realpath(path) for path in best if path is not None}
-    unmatched = sum(os.path.realpath(path) not in used for path in files) if files else 0
-    return ViewFiles(best, None, False, found, unmatched, example)
+    strays = [path for path in files if os.path.realpath(path) not in used]
+    meant = tuple(None if name is None else os.path.join(base, name) for name in names)  # noqa: PTH118 (hot)
+    return ViewFiles(best, None, False, found, len(strays), example, tuple(strays[:SHOWN]), meant)
 
 
 def _filled(text: str, rows: pa.Table) -> list[str | None]:
@@ -191,7 +197,9 @@ def _listing(text: str, files: Sequence[str], keys: Sequence[str]) -> ViewFiles:
     wanted = [_normal(key) for key in keys]
     paths = tuple(by_stem.get(key) for key in wanted)
     example = f"key {keys[0]!r} has no file; {_there(files, Path(text))}" if keys else ""
-    return ViewFiles(paths, None, False, sum(p is not None for p in paths), len(by_stem.keys() - set(wanted)), example)
+    strays = sorted(by_stem[stem] for stem in by_stem.keys() - set(wanted))
+    found = sum(p is not None for p in paths)
+    return ViewFiles(paths, None, False, found, len(strays), example, tuple(strays[:SHOWN]))
 
 
 def _normal(text: str) -> str:

@@ -80,7 +80,7 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _facts(name: str, column: pa.ChunkedArray) -> ColumnFacts:
-    kind, rows = _kind(column.type), len(column)
+    kind, rows = _kind(column), len(column)
     if kind == "other":
         return ColumnFacts(name, kind, rows, nulls=column.null_count)
     given = column.drop_null()
@@ -100,8 +100,8 @@ def _looks_like_paths(values: pa.Array) -> bool:
     return bool(sample) and sum(bool(_PATH_LIKE.search(v)) for v in sample) > 0.8 * len(sample)
 
 
-def _kind(kind: pa.DataType) -> str:
-    types = pa.types
+def _kind(column: pa.ChunkedArray) -> str:
+    types, kind = pa.types, column.type
     if types.is_boolean(kind):
         return "boolean"
     if types.is_integer(kind):
@@ -110,4 +110,12 @@ def _kind(kind: pa.DataType) -> str:
         return "number"
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "string"
-    return "date" if types.is_temporal(kind) else "other"
+    if types.is_timestamp(kind):
+        return "datetime" if _has_times(column) else "date"
+    return "date" if types.is_date(kind) else "other"
+
+
+def _has_times(column: pa.ChunkedArray) -> bool:
+    """Whether a timestamp is more than a date: not all of them are midnight, as pandas writes a date."""
+    given = column.drop_null()
+    return bool(pc.any(pc.not_equal(given, pc.floor_temporal(given, unit="day"))).as_py())

@@ -1,8 +1,8 @@
-"""Structured features as numbers: imputed and standardized numbers, one-hot categories, fitted on train rows only.
+"""Structured features as numbers: imputed and standardized numbers and dates, one-hot categories; train rows only.
 
 Reads an Arrow table, returns a float32 matrix and the fitted encoder. May touch: nothing. DESIGN.md section 3, key
 `features`: infrequent (under 10 train rows) and unseen categories share one column; nulls of a category column are a
-category themselves (infrequent where rare).
+category themselves (infrequent where rare); a date is a number and its place in the year (ADR 27).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vista_nb.catalog.workload import FeatureUse
-from vista_nb.executor.downstream.columns import as_categories, as_numbers
+from vista_nb.executor.downstream.columns import CALENDAR, as_calendar, as_categories, as_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,9 +71,11 @@ def fit_encoder(table: pa.Table, features: Sequence[FeatureUse], train: NDArray[
 
 
 def _column(table: pa.Table, use: FeatureUse) -> NDArray[Any]:
-    """One feature as a column vector (rows, 1)."""
+    """One feature as (rows, 1), a date as (rows, 3 or 5)."""
     if use.is_category:
         return as_categories(table, use.column).reshape(-1, 1)
+    if use.encoding in CALENDAR:
+        return as_calendar(table, use.column, use.encoding)
     return as_numbers(table, use.column).reshape(-1, 1)
 
 
@@ -94,6 +96,9 @@ def _category_step() -> Any:
 
 
 def _names(use: FeatureUse, step: Any) -> Iterator[str]:
+    if use.encoding in CALENDAR:
+        yield from (f"{use.column} ({part})" for part in CALENDAR[use.encoding])
+        return
     if not use.is_category:
         yield use.column
         return
