@@ -55,8 +55,10 @@ class Leaving:
 
         layers: all that were trained, with the table alone, or those named (`best`). No pickle: scikit-learn through
         skops, Spark's models by Spark, CNN and Keras models as `.keras`. Raises VistaStoreError VST631 (the folder is
-        taken), VST633 (a model that only code describes).
+        taken), VST633 (a model that only code describes); VistaUsageError VST013 while the run goes on.
         """
+        if self._handle.status in ("planned", "running"):
+            raise VistaUsageError("VST013", "the run has not ended: there is nothing to save yet", _WAIT)
         named = [layers] if isinstance(layers, str) else layers
         wanted = self._handle.saveable if named is None else [self._trained(n if n != "best" else None) for n in named]
         if not wanted:

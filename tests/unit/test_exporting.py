@@ -69,6 +69,17 @@ def test_a_table_of_the_notebook_is_written_beside(tmp_path: Path) -> None:
     assert parse(spec_in(files[0].read_text())).spec.structured.text == "mine_data/rooms.parquet"  # type: ignore[union-attr]
 
 
+def test_what_is_gone_is_named() -> None:
+    """A loaded result has no table: the script says what to define, and takes it from there."""
+    run = result("$rooms")
+    del run._handle.prepared  # type: ignore[attr-defined]
+    script = script_of(run, {})
+    assert script.missing == ("rooms",)
+    assert "rooms = ...  # the notebook's own table: define it here" in script.text
+    assert 'vista_nb.run(SPEC, namespace={"rooms": rooms}, ui="text")' in script.text
+    ast.parse(script.text)
+
+
 def test_a_bare_name_that_is_a_file_stays_one() -> None:
     """`rooms` without such a variable is a path."""
     assert script_of(result("rooms"), {}).table is None

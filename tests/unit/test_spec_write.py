@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vista_nb.spec import KEYS, parse
@@ -89,6 +89,7 @@ WORDS = (
 )
 
 
+@settings(deadline=None)
 @given(label=WORDS, column=WORDS)
 def test_any_name_survives(label: str, column: str) -> None:
     """Column names are the user's data."""

@@ -67,12 +67,15 @@ class Script:
 
 
 @dataclass(frozen=True)
-class _Model:
-    """`$model` in the script: the lines that make it, the expression that is it, its variable where it has no text."""
+class _Code:
+    """The notebook's variables in the script: lines that make them, name -> expression, those that have no text."""
 
     lines: tuple[str, ...] = ()
-    expression: str = ""
+    names: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+
+    def __add__(self, more: _Code) -> _Code:
+        return _Code(self.lines + more.lines, self.names + more.names, self.missing + more.missing)
 
 
 def script_of(result: VistaResult, namespace: Mapping[str, object], name: str = "vista_run") -> Script:
@@ -80,19 +83,23 @@ def script_of(result: VistaResult, namespace: Mapping[str, object], name: str = 
     handle = result._handle
     workload = handle.workload
     spec, folder = workload.spec, f"{name}_data"
-    table, files = None, []
-    if _is_variable(spec.structured, namespace):
-        assert spec.structured is not None
-        table = (f"{spec.structured.name}.parquet", getattr(handle, "prepared").structured)  # noqa: B009 (a Run's own)
-        spec = replace(spec, structured=DataSource(f"{folder}/{table[0]}", "path"))
+    table: tuple[str, pa.Table] | None = None
+    files: list[tuple[str, Path]] = []
+    code = _model(spec, namespace)
+    prepared = getattr(handle, "prepared", None)  # a loaded result has none
+    if spec.structured is not None and _is_variable(spec.structured, namespace):
+        if prepared is None:
+            code += _missing(spec.structured.name, "table")
+        else:
+            table = (f"{spec.structured.name}.parquet", prepared.structured)
+            spec = replace(spec, structured=DataSource(f"{folder}/{table[0]}", "path"))
     if (spec.cnn or "").startswith("$"):
         file = f"{(spec.cnn or '')[1:]}.keras"
         files.append((file, Path(workload.cnn.builder.removeprefix("file:"))))
         spec = replace(spec, cnn=f"{folder}/{file}")
     spec = replace(spec, images=tuple(_image(source, namespace) for source in spec.images))
-    model = _model(spec, namespace)
-    text = _text(_title(result, workload), spec, model, _options(getattr(handle, "options", None)))
-    return Script(text, folder, table, tuple(files), model.missing)
+    text = _text(_title(result, workload), spec, code, _options(getattr(handle, "options", None)))
+    return Script(text, folder, table, tuple(files), code.missing)
 
 
 def _options(options: object) -> dict[str, Any]:
@@ -101,11 +108,9 @@ def _options(options: object) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None and (name, value) != ("reuse", "auto")}
 
 
-def _is_variable(source: DataSource | None, namespace: Mapping[str, object]) -> bool:
+def _is_variable(source: DataSource, namespace: Mapping[str, object]) -> bool:
     """Whether T_str was the notebook's: then it goes beside the script."""
-    if source is None or source.kind == "path":
-        return False
-    return source.kind == "variable" or source.name in namespace
+    return source.kind == "variable" or (source.kind == "either" and source.name in namespace)
 
 
 def _image(source: ImageSource, namespace: Mapping[str, object]) -> ImageSource:
@@ -113,21 +118,24 @@ def _image(source: ImageSource, namespace: Mapping[str, object]) -> ImageSource:
     return ImageSource(str(value), "pattern" if "{" in str(value) else "glob") if value is not None else source
 
 
-def _model(spec: Spec, namespace: Mapping[str, object]) -> _Model:
+def _model(spec: Spec, namespace: Mapping[str, object]) -> _Code:
     """An estimator of scikit-learn becomes its constructor, a function of the notebook its source."""
     if spec.model is None or spec.model.library != "variable":
-        return _Model()
+        return _Code()
     name = spec.model.name
     value = namespace.get(name)
     if inspect.isfunction(value) and value.__name__.isidentifier():  # a lambda's source is the line it stands in
         with suppress(OSError, TypeError):  # typed at a prompt: no source is kept
-            return _Model((textwrap.dedent(inspect.getsource(value)).rstrip(),), value.__name__)
+            return _Code((textwrap.dedent(inspect.getsource(value)).rstrip(),), ((name, value.__name__),))
     elif hasattr(value, "get_params") and type(value).__module__.startswith("sklearn."):
         lines = _sklearn(value)
         if lines is not None:
-            return _Model(lines, "MODEL")
-    line = f"{name} = ...  # the notebook's own {type(value).__name__}: define it here"
-    return _Model((line,), name, (name,))
+            return _Code(lines, ((name, "MODEL"),))
+    return _missing(name, type(value).__name__)
+
+
+def _missing(name: str, what: str) -> _Code:
+    return _Code((f"{name} = ...  # the notebook's own {what}: define it here",), ((name, name),), (name,))
 
 
 def _sklearn(value: Any) -> tuple[str, ...] | None:
@@ -156,29 +164,22 @@ def _constructor(estimator: Any, modules: set[str]) -> str | None:
     kind = type(estimator)
     module = kind.__module__.partition("._")[0]  # `sklearn.svm._classes` is private
     modules.add(module)
-    defaults = kind().get_params(deep=False) if _no_arguments(kind) else {}
+    known = inspect.signature(kind).parameters
     given = estimator.get_params(deep=False).items()
-    changed = {name: value for name, value in given if name not in defaults or repr(defaults[name]) != repr(value)}
+    changed = {name: value for name, value in given if name not in known or repr(known[name].default) != repr(value)}
     texts = {name: _python(value, modules) for name, value in changed.items()}
     if None in texts.values():
         return None
     return f"{module}.{kind.__name__}({', '.join(f'{name}={text}' for name, text in texts.items())})"
 
 
-def _no_arguments(kind: type) -> bool:
-    """Whether the estimator can be made without arguments (a Pipeline cannot)."""
-    parameters = list(inspect.signature(kind).parameters.values())
-    return all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
-
-
-def _text(title: str, spec: Spec, model: _Model, options: Mapping[str, Any]) -> str:
-    arguments = ["SPEC"]
-    if model.expression and spec.model is not None:
-        arguments.append(f'namespace={{"{spec.model.name}": {model.expression}}}')
+def _text(title: str, spec: Spec, code: _Code, options: Mapping[str, Any]) -> str:
+    names = ", ".join(f'"{name}": {expression}' for name, expression in code.names)
+    arguments = ["SPEC", *([f"namespace={{{names}}}"] if names else [])]
     arguments += [f"{name}={value!r}" for name, value in options.items()] + ['ui="text"']
-    own = [line for line in model.lines if line.startswith("import ")]
-    body = [line for line in model.lines if not line.startswith("import ")]
-    wanted = ", ".join(model.missing)
+    own = [line for line in code.lines if line.startswith("import ")]
+    body = [line for line in code.lines if not line.startswith("import ")]
+    wanted = ", ".join(code.missing)
     warning = [f"NOT COMPLETE: define {wanted} first, as the notebook did.", ""] if wanted else []
     parts = [
         '"""' + title.replace("\\", "\\\\").replace('"', "'"),
