@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from executor_support import catalogue, workload
 
 from vista_nb.catalog.workload import FeatureUse
 from vista_nb.errors import VistaStoreError
@@ -92,6 +93,13 @@ def test_a_spec_comes_back(tmp_path: Path) -> None:
     assert there_and_back(spec, tmp_path) == spec
 
 
+def test_a_workload_comes_back(tmp_path: Path) -> None:
+    """CNN, layers, estimator, features: what a loaded result scores by."""
+    (tmp_path / "data").mkdir()
+    work = workload(catalogue(tmp_path / "data", rows=3))
+    assert there_and_back(work, tmp_path / "parts") == work
+
+
 def test_one_encoder_of_many_layers_is_written_once(tmp_path: Path) -> None:
     """Its steps are one object in all layers' preparations."""
     writer, made = Writer(tmp_path), preparation()
@@ -151,6 +159,8 @@ def test_types_that_skops_does_not_trust_are_made_only_when_named(tmp_path: Path
         {"kind": "array", "file": "../secret.npy"},
         {"kind": "array", "file": "/etc/passwd"},
         {"kind": "array", "file": "gone.npy"},
+        {"kind": "file", "file": ".."},
+        {"kind": "class", "class": "Pooling", "value": "median"},
         {},
     ],
 )

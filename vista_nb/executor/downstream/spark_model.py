@@ -67,7 +67,8 @@ class SparkModel:
         from pyspark.ml.functions import array_to_vector
         from pyspark.sql import SparkSession
 
-        session = SparkSession.getActiveSession()
+        # active is what this thread made: `.predict` runs on the notebook's main thread, the session came from a run's
+        session = SparkSession.getActiveSession() or SparkSession._instantiatedSession
         if session is None:
             message = "this model is Spark's, and no Spark session is running"
             raise VistaRunError("VST525", message, "run a %%vista cell first")

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from vista_nb.errors import NotSupportedYet, VistaDataError, VistaUsageError
+from vista_nb.executor.downstream.columns import column_of
 from vista_nb.executor.inputs import ImageTables
 from vista_nb.executor.leaving.pipeline import Pipeline
 from vista_nb.executor.probe_columns import as_text, check_keys
@@ -55,6 +56,8 @@ def read_new_rows(
     """Raises VST3xx of the table and its keys; VST331 where no row has a photo; VST337 under `bad_images: fail`."""
     source, names = _source(table)
     found = read_structured(source, {**(namespace or {}), **names})
+    for use in pipeline.preparation.encoder.features:
+        column_of(found, use.column)  # VST353 now, not after the photos
     on = pipeline.workload.spec.on
     kept, _ = check_keys(found, on)
     places = tuple(np.flatnonzero(as_text(found.column(on)).is_valid().to_numpy()).tolist())

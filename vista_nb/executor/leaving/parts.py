@@ -191,18 +191,18 @@ class Reader:
         made: Any = _known().get(str(plain.get("class")))
         if made is None:
             raise damaged(self.folder, f"no class {plain.get('class')!r} is known")
-        if issubclass(made, Enum):
-            return made(plain.get("value"))
-        names = {field.name for field in dataclasses.fields(made) if field.init}
-        fields = {name: self.value(value) for name, value in plain.get("fields", {}).items() if name in names}
         try:
-            return made(**fields)
-        except TypeError as error:  # a field without a default is missing
+            return made(plain.get("value")) if issubclass(made, Enum) else made(**self._given(made, plain))
+        except (TypeError, ValueError) as error:  # a field without a default is missing; no such member
             raise damaged(self.folder, str(error)) from error
+
+    def _given(self, made: Any, plain: dict[str, Any]) -> dict[str, Any]:
+        names = {field.name for field in dataclasses.fields(made) if field.init}
+        return {name: self.value(value) for name, value in plain.get("fields", {}).items() if name in names}
 
     def _file(self, name: str) -> Path:
         """A name of this folder, never a way out of it."""
-        if PurePosixPath(name).name != name or not (self.folder / name).exists():
+        if PurePosixPath(name).name != name or name.startswith(".") or not (self.folder / name).exists():
             raise damaged(self.folder, f"the part {name!r} is missing")
         return self.folder / name
 

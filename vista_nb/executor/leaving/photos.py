@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,23 +67,24 @@ def photo_features(workload: Workload, layer: str, source: ModelSource, cache_di
     cnn = workload.cnn
     facts = cnn.layer(layer)
     assert facts is not None
-    artifact = prepare_artifact(source, cnn, None, (layer,), workload.pool, workload.precision.value, cache_dir)
-    task = InferenceTask(
-        artifact=str(artifact),
-        height=cnn.input_height,
-        width=cnn.input_width,
-        preprocessing=cnn.preprocessing,
-        layers=(layer,),
-        batch_size=_BATCH,
-        threads=machine().cores,
-        channels=cnn.channels,
-    )
-    process = Lasting("vista_nb.executor.cnn.score", doing="scoring photos with", step="predict")
-    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".predict-") as room:
-        try:
-            yield PhotoFeatures(task, pooled_length(facts.shape, workload.pool), Path(room), process)
-        finally:
-            process.close()
+    with ExitStack() as holding:  # the artifact too: nobody removes it meanwhile
+        artifact = prepare_artifact(
+            source, cnn, None, (layer,), workload.pool, workload.precision.value, cache_dir, holding=holding
+        )
+        task = InferenceTask(
+            artifact=str(artifact),
+            height=cnn.input_height,
+            width=cnn.input_width,
+            preprocessing=cnn.preprocessing,
+            layers=(layer,),
+            batch_size=_BATCH,
+            threads=machine().cores,
+            channels=cnn.channels,
+        )
+        room = Path(holding.enter_context(tempfile.TemporaryDirectory(dir=cache_dir, prefix=".predict-")))
+        process = Lasting("vista_nb.executor.cnn.score", doing="scoring photos with", step="predict")
+        holding.callback(process.close)
+        yield PhotoFeatures(task, pooled_length(facts.shape, workload.pool), room, process)
 
 
 def _write(table: pa.Table, file: Path) -> None:
