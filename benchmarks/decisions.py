@@ -2,7 +2,7 @@
 
     python -m benchmarks.decisions [--quick]
 
-Reads ../shared/data (VISTA_NB_SHARED), prints each variant's layers and report, writes benchmarks/results/decisions.csv.
+Reads ../shared/data (VISTA_NB_SHARED), prints each variant's layers and report, writes results/decisions.csv.
 Issue 8, must show 1: clothing's label, houses' `expensive` (never with `price`) and `price` itself; table alone, photo
 alone, table + photos, beside the hand-written references of ../shared/data/README.md; what `reduce`, `views: mean`,
 `pool: avg` and tuned regularisation change where plain concatenation hurts. The weights are MobileNetV2's of ImageNet.

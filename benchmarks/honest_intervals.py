@@ -94,7 +94,7 @@ def _with_table(fits: dict[str, FitResult]) -> dict[str, FitResult]:
 
 
 def nested_bias(sets: int, rows: int, seed: int = SEED) -> tuple[float, float, float]:
-    """Five equal layers, five folds: (best score less the truth, nested score less the truth, coverage of the nested)."""
+    """Five equal layers and folds: (best score less the truth, nested score less the truth, coverage of the nested)."""
     generator = np.random.default_rng(seed)
     away: list[tuple[float, float, bool]] = []
     for _ in range(sets):

@@ -1,7 +1,7 @@
 """A finished run with held-out rows and photos to look at, made by hand, with no engine.
 
-Not a test. The rows, their photos (drawn here) and the files are real; the CNN and the model are left out: FitResults are
-given. What the run's handle answers is answered by the same functions as a real run's.
+Not a test. The rows, their photos (drawn here) and the files are real; CNN and model are left out: FitResults are
+given. What the handle answers is answered by the same functions as a real run's.
 """
 
 from __future__ import annotations

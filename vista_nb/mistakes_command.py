@@ -1,6 +1,6 @@
 """`%vista mistakes`: the held-out photos that a layer gets wrong, or that tell two layers apart.
 
-Reads the words after the subcommand, returns a Gallery. May touch: the photo files. DESIGN.md section 5; docs/report.md.
+Reads the words after the subcommand, returns a Gallery. May touch: the photo files. DESIGN.md section 5.
 """
 
 from __future__ import annotations

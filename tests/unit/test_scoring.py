@@ -137,7 +137,9 @@ def test_a_clearly_best_layer_is_chosen_by_every_fold() -> None:
     """Then the nested estimate is its own score."""
     generator = np.random.default_rng(4)
     bad, good = (alike_layers(1, share, 300, generator, 0.0)["layer0"] for share in (0.6, 0.9))
-    good = replace(good, truth=bad.truth, predictions=np.where(good.truth == good.predictions, bad.truth, 1 - bad.truth))
+    good = replace(
+        good, truth=bad.truth, predictions=np.where(good.truth == good.predictions, bad.truth, 1 - bad.truth)
+    )
     found = compared(folded({TABLE: bad, "low": bad, "top": good}, 5), "accuracy")
     assert found.folds == 5
     assert found.nested is not None

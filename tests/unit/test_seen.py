@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from vista_nb.outcome.scores import TestRow
+from vista_nb.outcome import scores
 from vista_nb.outcome.seen import disagreement, mistakes
 from vista_nb.outcome.wording import change, listed, written
 
 
-def row(key: str, truth: str, prediction: str, sure: float | None = None) -> TestRow:
-    return TestRow(key, truth, prediction, sure)
+def row(key: str, truth: str, prediction: str, sure: float | None = None) -> scores.TestRow:
+    return scores.TestRow(key, truth, prediction, sure)
 
 
 ROWS = (
@@ -44,7 +44,12 @@ def test_a_model_without_probabilities_goes_by_key() -> None:
 
 def test_the_largest_errors_come_first() -> None:
     """Of a regression, in both directions."""
-    rows = [TestRow("a", 10.0, 11.0), TestRow("b", 10.0, 4.0), TestRow("c", 10.0, 10.0), TestRow("d", 10.0, 16.5)]
+    rows = [
+        scores.TestRow("a", 10.0, 11.0),
+        scores.TestRow("b", 10.0, 4.0),
+        scores.TestRow("c", 10.0, 10.0),
+        scores.TestRow("d", 10.0, 16.5),
+    ]
     assert [r.key for r in mistakes(rows)] == ["d", "b", "a"]
 
 
@@ -66,8 +71,18 @@ def test_where_two_layers_part() -> None:
 
 def test_which_of_two_layers_is_nearer() -> None:
     """By how much, largest first; equally near rows tell nothing."""
-    a = [TestRow("a", 10.0, 11.0), TestRow("b", 10.0, 4.0), TestRow("c", 10.0, 9.0), TestRow("d", 10.0, 12.0)]
-    b = [TestRow("a", 10.0, 13.0), TestRow("b", 10.0, 10.0), TestRow("c", 10.0, 11.0), TestRow("d", 10.0, 17.0)]
+    a = [
+        scores.TestRow("a", 10.0, 11.0),
+        scores.TestRow("b", 10.0, 4.0),
+        scores.TestRow("c", 10.0, 9.0),
+        scores.TestRow("d", 10.0, 12.0),
+    ]
+    b = [
+        scores.TestRow("a", 10.0, 13.0),
+        scores.TestRow("b", 10.0, 10.0),
+        scores.TestRow("c", 10.0, 11.0),
+        scores.TestRow("d", 10.0, 17.0),
+    ]
     found = disagreement(a, b)
     assert [x.key for x, _ in found.a_right] == ["d", "a"]
     assert [x.key for x, _ in found.b_right] == ["b"]

@@ -59,7 +59,9 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path) -> None:
     (tmp_path / "photo1_0.jpg").write_bytes(b"no picture")
     rows = tables.images.to_pylist()
     rows[2]["path"] = "hdfs://host/photo.jpg"
-    found = thumbnails(ImageTables(tables.links, pa.Table.from_pylist(rows)), ["gone", "broken", "away", "none", "fine"], 64)
+    found = thumbnails(
+        ImageTables(tables.links, pa.Table.from_pylist(rows)), ["gone", "broken", "away", "none", "fine"], 64
+    )
     assert "No such file" in found["gone"].why
     assert found["broken"].why == "not a picture in a known format"
     assert found["away"].why == "the photo lies on another file system"

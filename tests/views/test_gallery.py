@@ -68,7 +68,7 @@ def test_compare_layers_shows_both_sides(tmp_path: Path) -> None:
     assert [said.right for said in gallery.groups[0].tiles[0].said] == [True, False]
     assert "(right)" in gallery.html()
     against = class_result(tmp_path).compare_layers("fc6", "(table)")
-    assert sum(group.total for group in against.groups) == 4
+    assert sum(group.total for group in against.groups) == 5
 
 
 def test_a_regression_shows_the_largest_errors(tmp_path: Path) -> None:
@@ -139,7 +139,10 @@ def test_the_plot_holds_both_pictures(tmp_path: Path) -> None:
     result = class_result(tmp_path)
     picture = result.plot(layer="conv5")
     assert picture.png.startswith(b"\x89PNG")
-    assert "Most frequent mistakes of conv5: <b>Hat</b> taken for Shirt 1 times, Shirt taken for Shoes 1 times" in picture.alt
+    assert (
+        "Most frequent mistakes of conv5: <b>Hat</b> taken for Shirt 1 times, Shirt taken for Shoes 1 times"
+        in picture.alt
+    )
     assert "accuracy by layer" in picture.alt
     assert class_result(tmp_path).plot(layer="conv5").png == picture.png
     assert result._repr_mimebundle_()[0]["image/png"] != picture.png

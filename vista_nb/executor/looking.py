@@ -27,8 +27,8 @@ def every_metric(backend: DriverSide, layer: str) -> tuple[LayerScore, ...]:
     """All metrics of the task on the layer's held-out rows."""
     fit = backend.fit(layer)
     values = [score(metric, fit, backend.workload.spec.seed) for metric in metrics_of(fit)]
-    sizes = {"rows_train": fit.rows_train, "rows_test": fit.rows_test}
-    return tuple(LayerScore(layer, v.metric, v.value, v.low, v.high, **sizes) for v in values)
+    train, test = fit.rows_train, fit.rows_test
+    return tuple(LayerScore(layer, v.metric, v.value, v.low, v.high, rows_train=train, rows_test=test) for v in values)
 
 
 def photos(backend: DriverSide, keys: Sequence[str], side: int) -> Mapping[str, Thumbnail]:
