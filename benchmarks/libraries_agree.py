@@ -2,8 +2,8 @@
 
     python -m benchmarks.libraries_agree
 
-Reads ../shared/data (VISTA_NB_SHARED); prints accuracies per layer and the largest difference in points. Returns 1 where
-two of them are more than half a point apart (issue 8, must-show 2).
+Reads ../shared/data (VISTA_NB_SHARED); prints accuracies per layer and the largest difference in points. Returns 1
+where two of them are more than half a point apart (issue 8, must-show 2).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import pyspark
 import sklearn
 
 TARGET = Path(__file__).parents[1] / "vista_nb" / "catalog" / "estimators.json"
-LEFT_OUT = {  # several labels at once, one feature only, a censor column: nothing that one layer's features and one label are
+LEFT_OUT = {  # several labels at once, one feature only, a censor column: no one label over one layer's features
     ("pyspark", "AFTSurvivalRegression"),
     ("pyspark", "IsotonicRegression"),
     ("sklearn", "CCA"),
@@ -115,7 +115,8 @@ def sklearn_estimators() -> Iterator[dict[str, Any]]:
 
 def sklearn_constraints(cls: type, arguments: Any) -> dict[str, Any]:
     """What the estimator's own tags say of it with its default arguments."""
-    needs = [n for n, p in arguments.items() if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    needs = [n for n, p in arguments.items() if p.default is p.empty and p.kind not in rest]
     found = {"binary": False, "non_negative": False, "scores": "probabilities", "needs": needs}
     if needs:
         return found
@@ -124,10 +125,8 @@ def sklearn_constraints(cls: type, arguments: Any) -> dict[str, Any]:
         tags = made.__sklearn_tags__()
     except AttributeError:  # its tags are those of an estimator that it does not have by default
         return found | {"needs": ["estimator"]}
-    scores = next(
-        (what for method, what in (("predict_proba", "probabilities"), ("decision_function", "margins")) if hasattr(made, method)),
-        "predictions",
-    )
+    says = (("predict_proba", "probabilities"), ("decision_function", "margins"))
+    scores = next((what for method, what in says if hasattr(made, method)), "predictions")
     binary = tags.classifier_tags is not None and not tags.classifier_tags.multi_class
     return found | {"binary": binary, "non_negative": tags.input_tags.positive_only, "scores": scores}
 

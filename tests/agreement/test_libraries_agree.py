@@ -1,7 +1,8 @@
 """scikit-learn, pyspark.ml and a run outside vista_nb: one model on the same rows, so one accuracy.
 
-Issue 8: logistic regression at regParam = 1 / (C n), within 0.5 points. The bundled photos and CNN; the outside run decodes
-with Pillow, calls Keras' own `predict` in a process of its own, averages, and fits scikit-learn on the same folds.
+Issue 8: logistic regression at regParam = 1 / (C n), within 0.5 points. The bundled photos and CNN; the outside run
+decodes with Pillow, calls Keras' own `predict` in a process of its own, averages, and fits scikit-learn on the same
+folds.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ model, folder, out, layers, *keys = sys.argv[1:]
 net = keras.models.load_model(model, compile=False)
 taps = keras.Model(net.input, [net.get_layer(name).output for name in layers.split(",")])
 size = net.input_shape[1:3]
-photos = [Image.open(f"{folder}/{key}.jpg").convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR) for key in keys]
+opened = (Image.open(f"{folder}/{key}.jpg").convert("RGB") for key in keys)
+photos = [photo.resize(size[::-1], Image.Resampling.BILINEAR) for photo in opened]
 batch = np.stack([np.asarray(photo, dtype="float32") for photo in photos]) / 127.5 - 1.0
 found = taps.predict(batch, verbose=0)
 np.savez(out, **{name: each.mean(axis=(1, 2)) for name, each in zip(layers.split(","), found)})

@@ -126,9 +126,9 @@ def test_what_the_variable_is_not(tmp_path: Path) -> None:
     spec = Spec(model=EstimatorCall("variable", "mine"))
     with pytest.raises(VistaDataError, match="VST368: there is no variable mine"):
         find_own_model(spec, {"mime": 1})
-    with pytest.raises(VistaDataError, match="VST369: .mine is the class SVC"):
+    with pytest.raises(VistaDataError, match=r"VST369: \$mine is the class SVC"):
         find_own_model(spec, {"mine": SVC})
-    with pytest.raises(VistaDataError, match="VST369: .mine is a int, no model"):
+    with pytest.raises(VistaDataError, match=r"VST369: \$mine is a int, no model"):
         find_own_model(spec, {"mine": 1})
     found = find_own_model(spec, {"mine": SVC(C=3)})
     assert found is not None

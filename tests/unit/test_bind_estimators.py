@@ -81,13 +81,13 @@ def test_regression_is_a_task_like_any_other() -> None:
     ("lines", "code", "said", "hint"),
     [
         ("model: LinearSVC()\nlabel: kind", "VST138", "tells two classes apart", "OneVsRest(classifier=LinearSVC())"),
-        ("model: GBTClassifier(maxIter=5)\nlabel: kind", "VST138", "has 3", "OneVsRest(classifier=GBTClassifier(maxIter=5))"),
+        ("model: GBTClassifier(maxIter=5)\nlabel: kind", "VST138", "has 3", "OneVsRest(classifier=GBTClassifier("),
         ("model: NaiveBayes()", "VST138", "column `price` is standardized", "gaussian"),
         ("model: NaiveBayes()\nfeatures: []\nreduce: pca 4", "VST138", "either sign", "gaussian"),
         ("model: NaiveBayes(modelType='bernoulli')\nfeatures: []", "VST138", "0 and 1", "gaussian"),
         ("model: sklearn.MultinomialNB()\nfeatures: []", "VST138", "standardized", "GaussianNB"),
         ("model: OneVsRest()", "VST139", "needs `classifier`", "OneVsRest(classifier=LogisticRegression())"),
-        ("model: sklearn.VotingClassifier()", "VST139", "needs `estimators`", "[('a', sklearn.LogisticRegression()), ...]"),
+        ("model: sklearn.VotingClassifier()", "VST139", "needs `estimators`", "[('a', sklearn."),
         ("model: LogisticRegression(regParam=LinearSVC())", "VST139", "`regParam` takes no estimator", "number"),
         ("model: OneVsRest(classifier=LinearSVM())", "VST125", "not known here", "LinearSVC"),
         ("model: OneVsRest(classifier=sklearn.SVC())", "VST125", "not known here", "pyspark.ml"),
@@ -164,7 +164,8 @@ def test_calls_inside_calls_are_read_and_written(text: str, expected: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["OneVsRest(classifier=make())", "OneVsRest(classifier=os.system('x'))", "A(b=C(*d))", "A(b=C(1))", "$a.b(c=1)"]
+    "text",
+    ["OneVsRest(classifier=make())", "OneVsRest(classifier=os.system('x'))", "A(b=C(*d))", "A(b=C(1))", "$a.b(c=1)"],
 )
 def test_nothing_else_is_taken_for_a_call(text: str) -> None:
     """Functions, positional arguments, other libraries: refused with their place, never evaluated."""

@@ -1,4 +1,4 @@
-"""`folds` and `tune` through a whole run of the reference backend: same rows, same folds, nothing learnt of held rows."""
+"""`folds` and `tune` through a whole run of the reference backend: same rows and folds, nothing learnt of held rows."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_more_folds_than_rows_is_said(tmp_path: Path) -> None:
     backend, _ = run(work(tmp_path), tmp_path)
     rows = backend.rows
     alone = rows._select(fold_of(rows.keys, 0, 5) == 2)
-    with pytest.raises(VistaDataError, match="VST357: .* rows do not fill two of 5 folds"):
+    with pytest.raises(VistaDataError, match=r"VST357: .* rows do not fill two of 5 folds"):
         across_folds(alone, 0, 5, "label", lambda part: pytest.fail("nothing to fit"))
 
 
@@ -162,9 +162,11 @@ def test_the_search_equals_scikit_learns() -> None:
 
     matrix, labels, test = data()
     fitting = DriverFit(matrix, KEYS, labels)
-    result = tuned(
-        SKLEARN, GRID, "accuracy", KEYS, labels, test, 0, lambda split, calls: fitting.fit(split.train, split.held, calls)
-    )
+
+    def fit(split: Split, calls: Sequence[EstimatorCall]) -> Sequence[FitResult]:
+        return fitting.fit(split.train, split.held, calls)
+
+    result = tuned(SKLEARN, GRID, "accuracy", KEYS, labels, test, 0, fit)
     inner = inner_fold_of(KEYS, 0, 3)[~test]
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300, random_state=0))
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.001, 1.0, 100.0]}, cv=PredefinedSplit(inner))
@@ -186,7 +188,7 @@ def test_a_run_tells_the_best_parameters_of_each_layer(tmp_path: Path) -> None:
         assert len(chosen) == 1
         assert by_layer[layer] == f"C={dict(chosen[0].parameters)['C']}"
         assert chosen[0].value == max(point.value for point in points)
-        assert backend.trainer.fits[layer].native.C == dict(chosen[0].parameters)["C"]
+        assert dict(chosen[0].parameters)["C"] == backend.trainer.fits[layer].native.C
 
 
 def test_folds_and_a_grid_together(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_folds_and_a_grid_together(tmp_path: Path) -> None:
     fit = backend.trainer.fits["top"]
     assert len(fit.keys) == 60
     assert len([point for point in outcome.tuning if point.layer == "top"]) == 3
-    assert fit.native.C == dict(fit.parameters)["C"]
+    assert dict(fit.parameters)["C"] == fit.native.C
 
 
 @pytest.mark.parametrize("spec", [{}, {"folds": 4}, {"tune": Tune((("regParam", (0.1, 10.0)),), 3)}])
@@ -230,7 +232,7 @@ def test_a_binary_model_is_refused_before_inference(tmp_path: Path) -> None:
     made = replace(made, estimator=replace(made.estimator, name="Two", binary=True))
     plan = make_plan(made)
     backend = LocalBackend(plan, run_inputs(made, tmp_path))
-    with pytest.raises(VistaDataError, match="VST359.*tells two classes apart"):
+    with pytest.raises(VistaDataError, match=r"VST359.*tells two classes apart"):
         run_plan(plan, backend)
     assert not backend.pooled
 
@@ -240,6 +242,6 @@ def test_parameters_are_checked_before_inference(tmp_path: Path) -> None:
     made = work(tmp_path, tune=Tune((("C", (1.0, -1.0)),), 3))
     plan = make_plan(made)
     backend = LocalBackend(plan, run_inputs(made, tmp_path))
-    with pytest.raises(Exception, match="VST521.*'C' parameter"):
+    with pytest.raises(Exception, match=r"VST521.*'C' parameter"):
         run_plan(plan, backend)
     assert not backend.pooled

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from vista_nb.catalog.bind_cluster import cluster_problems
 from vista_nb.catalog.bind_cnn import bind_cnn, bind_weights, has_class_head
-from vista_nb.catalog.bind_constraints import constraint_problems
 from vista_nb.catalog.bind_columns import bind_features, bind_images, bind_key
+from vista_nb.catalog.bind_constraints import constraint_problems
 from vista_nb.catalog.bind_cuts import bind_cuts
 from vista_nb.catalog.bind_layers import bind_layers
 from vista_nb.catalog.bind_model import bind_model

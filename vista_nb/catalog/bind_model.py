@@ -16,27 +16,16 @@ from vista_nb.errors import Problem
 from vista_nb.spec.model import Argument, EstimatorCall, Spec, Task
 from vista_nb.spec.suggest import closest, listed
 
-__all__ = ["bind_model", "default_call", "spec_calls"]
+__all__ = ["bind_model", "default_call"]
 
 Model = tuple[EstimatorCall, EstimatorFacts] | None
 # parameters of pyspark's LogisticRegression that take a matrix, which is no literal
-_MATRICES = frozenset(
-    f"{side}BoundsOn{what}s" for side in ("lower", "upper") for what in ("Coefficient", "Intercept")
-)
+_MATRICES = frozenset(f"{side}BoundsOn{what}s" for side in ("lower", "upper") for what in ("Coefficient", "Intercept"))
 
 
 def default_call(task: Task) -> EstimatorCall:
     """The model where the spec names none."""
     return EstimatorCall("pyspark", "LogisticRegression" if task is Task.CLASSIFICATION else "LinearRegression")
-
-
-def spec_calls(call: EstimatorCall, spec: Spec) -> tuple[EstimatorCall, ...]:
-    """The call with every value that `tune` gives each parameter, one at a time where the others stay as they are."""
-    if spec.tune is None:
-        return (call,)
-    first = {name: values[0] for name, values in spec.tune.grid}
-    points = ({**first, name: value} for name, values in spec.tune.grid for value in values)
-    return tuple(replace(call, parameters=tuple((dict(call.parameters) | point).items())) for point in points)
 
 
 def bind_model(spec: Spec, task: Task, estimators: Estimators, own: EstimatorFacts | None = None) -> Found[Model]:
@@ -55,15 +44,9 @@ def bind_model(spec: Spec, task: Task, estimators: Estimators, own: EstimatorFac
     if task.value not in found.tasks and found.tasks:
         message = f"`{call.name}` is for {' and '.join(found.tasks)}, the label asks for {task.value}"
         problems.append(place(spec, "model", "VST127", message, word=call.name))
-    sites = _sites(spec, call, found)
+    sites = training_sites(call, found, spec.tune)
     problems += _other_site(spec, call, sites)
     return Found((call, replace(found, sites=sites)), tuple(problems))
-
-
-def _sites(spec: Spec, call: EstimatorCall, facts: EstimatorFacts) -> tuple[str, ...]:
-    """Where every call of the grid gives the same model."""
-    each = [training_sites(one, facts) for one in spec_calls(call, spec)]
-    return tuple(site for site in facts.sites if all(site in sites for sites in each))
 
 
 def _other_site(spec: Spec, call: EstimatorCall, sites: tuple[str, ...]) -> list[Problem]:
@@ -89,9 +72,7 @@ def _parameters(spec: Spec, facts: EstimatorFacts) -> list[Problem]:
     return problems
 
 
-def _arguments(
-    spec: Spec, call: EstimatorCall, facts: EstimatorFacts, estimators: Estimators
-) -> Iterator[Problem]:
+def _arguments(spec: Spec, call: EstimatorCall, facts: EstimatorFacts, estimators: Estimators) -> Iterator[Problem]:
     """What is missing, what takes no estimator, what is wrong inside an inner call, what is no literal at all."""
     given = dict(call.parameters)
     tuned = {name for name, _ in spec.tune.grid} if spec.tune is not None else set()
@@ -112,9 +93,7 @@ def _example(call: EstimatorCall, name: str) -> str:
     return f"{prefix}{call.name}({name}={'[(' + repr('a') + ', ' + inner + '), ...]' if name.endswith('s') else inner})"
 
 
-def _inner(
-    spec: Spec, facts: EstimatorFacts, name: str, value: Argument, estimators: Estimators
-) -> Iterator[Problem]:
+def _inner(spec: Spec, facts: EstimatorFacts, name: str, value: Argument, estimators: Estimators) -> Iterator[Problem]:
     """Estimators in the place of an argument's value, however deep in lists."""
     if isinstance(value, tuple):
         for item in value:

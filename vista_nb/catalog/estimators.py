@@ -8,12 +8,14 @@ where both give the same model.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vista_nb.catalog.workload import EstimatorFacts
-from vista_nb.spec.model import Argument, EstimatorCall, Literal
+from vista_nb.spec.model import Argument, EstimatorCall, Literal, Tune
 
 __all__ = ["LIBRARY_NAMES", "Estimators", "load_estimators", "training_sites"]
 
@@ -51,19 +53,18 @@ def load_estimators(path: Path | None = None) -> Estimators:
     """The list shipped with the package, or another file of the same form."""
     data = json.loads((path or Path(__file__).with_name("estimators.json")).read_text(encoding="utf-8"))
     return Estimators(
-        tuple(
-            EstimatorFacts(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()},
-                kind=entry["library"],
-            )
-            for entry in data["estimators"]
-        ),
+        tuple(EstimatorFacts(**_fields(entry)) for entry in data["estimators"]),
         tuple(sorted(data["libraries"].items())),
     )
 
 
-def training_sites(call: EstimatorCall, facts: EstimatorFacts) -> tuple[str, ...]:
-    """Where this call may be trained: of `cluster`, `driver`, those that give the same model.
+def _fields(entry: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return fields | {"kind": entry["library"]}
+
+
+def training_sites(call: EstimatorCall, facts: EstimatorFacts, tune: Tune | None = None) -> tuple[str, ...]:
+    """Where this call may be trained: of `cluster`, `driver`, those that give the same model, for all of a grid.
 
     pyspark's LogisticRegression and LinearRegression have one optimum only with an L2 penalty (regParam > 0,
     elasticNetParam = 0), and both libraries reach it only when run to convergence; any other argument keeps it on the
@@ -71,7 +72,18 @@ def training_sites(call: EstimatorCall, facts: EstimatorFacts) -> tuple[str, ...
     """
     if facts.library != "pyspark" or "driver" not in facts.sites:
         return facts.sites
-    return facts.sites if _same_on_driver(dict(call.parameters)) else ("cluster",)
+    return facts.sites if all(map(_same_on_driver, _arguments_of(call, tune))) else ("cluster",)
+
+
+def _arguments_of(call: EstimatorCall, tune: Tune | None) -> Iterator[dict[str, Argument]]:
+    """The call's arguments with every value of a grid once: where one value may not, no point with it may."""
+    if tune is None:
+        yield dict(call.parameters)
+        return
+    first: dict[str, Argument] = {name: values[0] for name, values in tune.grid}
+    for name, values in tune.grid:
+        for value in values:
+            yield {**dict(call.parameters), **first, name: value}
 
 
 def _same_on_driver(arguments: dict[str, Argument]) -> bool:

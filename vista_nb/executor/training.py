@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vista_nb.catalog.workload import Workload
-from vista_nb.errors import VistaDataError
+from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.backend import Wave
 from vista_nb.executor.downstream.baseline import fit_guess, fit_tree
 from vista_nb.executor.downstream.compared import compared
@@ -62,7 +62,17 @@ class Trainer:
         own = self.own if self.own is not None and self.own.kind == "sklearn" else None
         if self.workload.call.library == "sklearn" or own is not None:
             for call in self.calls:
-                check_sklearn(make_sklearn(call, own and own.value), call)
+                made = make_sklearn(call, own and own.value)
+                check_sklearn(made, call)
+                self._refuse_unscorable(made, call)
+
+    def _refuse_unscorable(self, made: object, call: EstimatorCall) -> None:
+        """Raises VST528 where the metric needs what the estimator does not say; outer ones tell only once fitted."""
+        metric, nested = self.workload.metric, self.workload.estimator.nested
+        able = ("predict_proba",) if metric == "logloss" else ("predict_proba", "decision_function")
+        if metric in ("auc", "logloss") and not nested and not any(hasattr(made, name) for name in able):
+            message = f"{metric} needs probabilities, and {call} gives none"
+            raise VistaRunError("VST528", message, "write metric: accuracy, or take another estimator", "train")
 
     def check_on_cluster(self) -> None:
         """Raises VST521 for parameters that Spark would refuse at the fit; its session runs."""
@@ -135,6 +145,9 @@ class Trainer:
     def scored(self, layer: str, fit: FitResult, wave: Wave, source: str = "computed") -> LayerScore:
         """Score a fit on its held-out rows, and keep it."""
         metric = self.workload.metric
+        if metric == "logloss" and not fit.has_probabilities:
+            message = f"logloss needs probabilities, and {self.workload.call} gives none"
+            raise VistaRunError("VST528", message, "write metric: accuracy, or take another estimator", "train")
         value = score(metric, fit, self.workload.spec.seed)
         self.fits[layer] = fit
         if wave.last:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from vista_nb.catalog.estimators import training_sites
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.facts import Facts
 from vista_nb.optimizer.reuse import starts
@@ -120,7 +121,8 @@ def logical_shapes(snapshot: Snapshot, space: Space = EVERYTHING) -> tuple[Shape
 def allowed_sites(snapshot: Snapshot) -> tuple[TrainingSite, ...]:
     """Where M can be trained with the same result."""
     workload = snapshot.workload
-    sites = tuple(TrainingSite(site) for site in workload.estimator.sites)
+    chosen = training_sites(workload.call, workload.estimator, workload.spec.tune)
+    sites = tuple(TrainingSite(site) for site in chosen)
     forced = workload.spec.plan.training
     return tuple(site for site in sites if site.value == forced) or sites
 

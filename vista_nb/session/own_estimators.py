@@ -1,8 +1,8 @@
 """`model: $variable`: what the notebook's object is, as facts for the binder, and the object for the executor.
 
 Reads the spec and the notebook's variables; returns EstimatorFacts and an OwnModel. May touch: nothing (a Keras model
-is written down as text by the Keras that the user imported). DESIGN.md section 3: a pyspark.ml Estimator, a scikit-learn
-estimator or one that works like it, a Keras model, a callable. docs/adr/0026.
+is written down as text by the Keras that the user imported). DESIGN.md section 3: a pyspark.ml Estimator, a
+scikit-learn estimator or one that works like it, a Keras model, a callable. docs/adr/0026.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _sklearn(name: str, value: Any) -> FoundModel:
         kinds = (True, True)
     tasks = tuple(task for task, holds in zip(_TASKS, kinds, strict=True) if holds) or _TASKS
     parameters = tuple(value.get_params(deep=True)) if hasattr(value, "get_params") else ()
-    like = {"scores": _scores(value)} | _like("sklearn", value) | {"scores": _scores(value)}
+    like = _like("sklearn", value) | {"scores": _scores(value)}
     facts = _facts(name, "sklearn", tasks, parameters, ("driver",), **like)
     return FoundModel(facts, OwnModel(name, "sklearn", value))
 

@@ -74,8 +74,9 @@ def prepare(source: str | Mapping[str, object] | Path, namespace: Mapping[str, o
         raise VistaSpecError(joined([problems, *others]), parsed.spec.text)
     if trouble is not None:
         raise trouble
-    if no_cnn is not None or no_model is not None:
-        raise no_cnn or no_model
+    for error in (no_cnn, no_model):
+        if error is not None:
+            raise error
     assert bound.workload is not None
     prepared = _with_data(bound.workload, bound.not_yet, table, namespace, options)
     prepared = replace(prepared, own_model=None if model is None else model.model)

@@ -18,6 +18,7 @@ from vista_nb.catalog.estimators import load_estimators
 from vista_nb.errors import VistaRunError
 from vista_nb.executor.downstream.fit import FitResult, FittedModel, LinearModel
 from vista_nb.executor.downstream.fit_native import fit_called, fit_sklearn
+from vista_nb.executor.downstream.make import refused
 from vista_nb.executor.downstream.own_model import OwnModel
 from vista_nb.executor.downstream.spark_on_driver import fit_as_spark, is_same, spark_scaling
 from vista_nb.executor.downstream.standardize import Scaling, learn_scaling
@@ -64,9 +65,7 @@ class DriverFit:
     seed: int = 0
     own: OwnModel | None = None
 
-    def fit(
-        self, train: NDArray[np.bool_], held: NDArray[np.bool_], calls: Sequence[EstimatorCall]
-    ) -> list[FitResult]:
+    def fit(self, train: NDArray[np.bool_], held: NDArray[np.bool_], calls: Sequence[EstimatorCall]) -> list[FitResult]:
         """Each call fitted on the rows of `train` (all have a label), scored on those of `held`."""
         labels, rows = self.labels.on(train), np.flatnonzero(train)
         prepared: dict[object, tuple[Scaling, NDArray[Any]]] = {}
@@ -82,7 +81,10 @@ class DriverFit:
                 prepared[name] = scaling, scaling.apply(self.matrix, rows, kind)
             scaling, scaled = prepared[name]
             model, native, notes = self._one(call, labels, rows, scaling, scaled)
-            result = held_out_result(model, self.matrix, self.keys, labels, held, started, native, notes)
+            try:
+                result = held_out_result(model, self.matrix, self.keys, labels, held, started, native, notes)
+            except (TypeError, ValueError) as error:  # seen only when it is asked: more neighbours than rows
+                raise refused(call, error) from error
             found.append(replace(result, rows_train=len(rows)))
         return found
 

@@ -71,13 +71,13 @@ class KerasModel:
         return _last[asked.hexdigest()]
 
     def _asked(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        with tempfile.TemporaryDirectory(dir=self.file.parent, prefix=".scoring-") as folder:
+        with tempfile.TemporaryDirectory(prefix="vista_nb-scoring-") as folder:
             room = Path(folder)
             scaled = Scaling(self.mean, self.scale).apply(matrix, np.arange(len(matrix)), np.float32)
             np.save(room / "x.npy", scaled)
             request = {"do": "score", "room": str(room), "file": str(self.file), "threads": self.threads}
             request["classes"] = len(self.trained)
-            ask(_PROCESS, request, room, doing="scoring with", step="train")
+            ask(_PROCESS, request, room, doing="scoring with", step="train", what="the Keras model")
             return np.asarray(np.load(room / "p.npy", allow_pickle=False), dtype=np.float64)
 
 
@@ -112,7 +112,7 @@ def fit_keras(
             "seed": seed,
             "threads": threads,
         }
-        ask(_PROCESS, request, room, doing="training", step="train")
+        ask(_PROCESS, request, room, doing="training", step="train", what="the Keras model")
         content = (room / "fitted.keras").read_bytes()
         file = own.room / f"{hashlib.sha256(content).hexdigest()[:32]}.keras"
         (room / "fitted.keras").replace(file)

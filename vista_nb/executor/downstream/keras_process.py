@@ -90,8 +90,8 @@ def _check_units(units: int, classes: int, name: str) -> None:
 
 
 def _activation(model: Any) -> str:
-    last = getattr(model.layers[-1], "activation", None)
-    return str(getattr(last, "__name__", "")) or str(getattr(model.layers[-1], "name", ""))
+    last = model.layers[-1]
+    return str(getattr(getattr(last, "activation", None), "__name__", type(last).__name__.lower()))
 
 
 def _loss(model: Any, classes: int, units: int, compiled: Mapping[str, Any]) -> Any:

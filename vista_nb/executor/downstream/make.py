@@ -129,7 +129,7 @@ def _cloned(given: object, parameters: Mapping[str, Any]) -> Any:
     """A copy that was never fitted, with the search's parameters in it."""
     from sklearn.base import clone
 
-    made = clone(given) if hasattr(given, "get_params") else copy.deepcopy(given)
+    made: Any = clone(given) if hasattr(given, "get_params") else copy.deepcopy(given)
     return made.set_params(**parameters) if parameters else made
 
 

@@ -1,7 +1,8 @@
 """A fitted pyspark.ml model behind the one form that scores rows, and what it says of a row.
 
 Reads a float32 matrix or a scored DataFrame, returns probabilities and predictions. May touch: the active Spark
-session. DESIGN.md sections 5 and 11. Spark numbers the classes with train rows 0, 1, ...; here they are positions among all.
+session. DESIGN.md sections 5 and 11. Spark numbers the classes with train rows 0, 1, ...; here they are positions
+among all.
 """
 
 from __future__ import annotations

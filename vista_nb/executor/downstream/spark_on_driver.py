@@ -90,11 +90,11 @@ def fit_as_spark(
 def _estimator(call: EstimatorCall, truth: NDArray[Any], labels: Labels) -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    given = dict(call.parameters)
+    given: dict[str, Any] = dict(call.parameters)
     if not labels.is_regression:
         return LogisticRegression(**_logistic(given, len(truth)))
     deviation = float(np.std(truth, ddof=1)) if len(truth) > 1 else 0.0
-    penalty = float(given.get("regParam", 0.0)) * len(truth) / (deviation or 1.0)  # type: ignore[arg-type]
+    penalty = float(given.get("regParam", 0.0)) * len(truth) / (deviation or 1.0)
     solver = "auto" if penalty else "svd"
     return Ridge(alpha=penalty, fit_intercept=bool(given.get("fitIntercept", True)), solver=solver)
 

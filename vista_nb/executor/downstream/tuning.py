@@ -1,9 +1,9 @@
 """`tune`: every point of the grid scored inside the train rows, the best one fitted on all of them.
 
 Reads the calls of a grid, the inner folds and a fit, returns the FitResult of the best. May touch: what the fit
-touches. DESIGN.md sections 3 and 11. The inner folds are a hash of the key too, so every layer is tuned on the same ones, and no
-held-out row has a part in the choice. The encoding of the table (medians, categories, `reduce`) is that of the train
-rows as a whole; a model's own scaling is learnt anew in every inner fold. docs/adr/0026.
+touches. DESIGN.md sections 3 and 11. The inner folds are a hash of the key too, so every layer is tuned on the same
+ones, and no held-out row has a part in the choice. The encoding of the table (medians, categories, `reduce`) is that of
+the train rows as a whole; a model's own scaling is learnt anew in every inner fold. docs/adr/0026.
 """
 
 from __future__ import annotations
