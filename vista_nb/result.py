@@ -19,6 +19,7 @@ from vista_nb.outcome.scores import LayerScore, RunOutcome, TestRow
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.physical import PhysicalPlan
 from vista_nb.result_leaving import Leaving
+from vista_nb.result_reading import Reading
 from vista_nb.result_seeing import Seeing
 from vista_nb.views.analyze_view import Analyzed
 from vista_nb.views.memory_view import MemoryReport, measured_peaks
@@ -81,7 +82,7 @@ class RunHandle(Protocol):
     def poll(self) -> list[Event]: ...
 
 
-class VistaResult(Leaving, Seeing):
+class VistaResult(Leaving, Reading, Seeing):
     """The result of one run. While the run goes on, every member tells what is known so far."""
 
     def __init__(self, handle: RunHandle) -> None:
@@ -164,11 +165,12 @@ class VistaResult(Leaving, Seeing):
         """What `tune` tried: layer, each parameter, metric, value (mean over the inner folds), spread, chosen."""
         import pandas as pd
 
+        found = ["metric", "value", "spread", "chosen"]
         rows = [
-            {"layer": p.layer, **dict(p.parameters), "metric": p.metric, "value": p.value, "spread": p.spread, "chosen": p.chosen}
-            for p in self.outcome.tuning
+            {"layer": point.layer, **dict(point.parameters)} | {name: getattr(point, name) for name in found}
+            for point in self.outcome.tuning
         ]
-        return pd.DataFrame(rows, columns=None if rows else ["layer", "metric", "value", "spread", "chosen"])
+        return pd.DataFrame(rows, columns=None if rows else ["layer", *found])
 
     @property
     def bad_images(self) -> pd.DataFrame:

@@ -253,14 +253,6 @@ def test_explain_plans_what_a_run_refuses() -> None:
     assert plan.rows == 10**10
 
 
-def test_a_plan_says_what_its_numbers_leave_out() -> None:
-    """`tune` and `reduce` are planned for, but not priced yet: two notes."""
-    what_if = {"cnn": "vgg16", "layers": "top 3", "statistics": {"rows": 1000}}
-    plan = session.explain({**what_if, "tune": {"regParam": [0.1, 1.0]}, "reduce": "pca 50"})
-    assert sum("not in these numbers" in note for note in plan.notes) == 2
-    assert not any("not in these numbers" in note for note in session.explain(what_if).notes)
-
-
 def test_a_path_may_be_a_string(tmp_path: Path) -> None:
     """One line without a colon is a file's name, there or not."""
     file = tmp_path / "foods.vista"

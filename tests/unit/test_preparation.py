@@ -78,14 +78,14 @@ def test_views_side_by_side_or_averaged() -> None:
     np.testing.assert_array_equal(side_by_side(blocks[:1], "mean"), blocks[0])
 
 
-def two_views(folder: Path, **spec: Any) -> LocalBackend:
+def two_views(folder: Path, kind: Any = EAGER, **spec: Any) -> LocalBackend:
     """The small catalogue with a second photo of another colour per row, run to the end."""
     table = catalogue(folder)
     (folder / "back").mkdir()
     for row in range(60):
         photo(folder / "back" / f"k{row:03d}.jpg", ("green", "blue", "red")[row % 3], 100 + row)
     work = workload(table, **({"images": (FRONT, BACK)} | spec))
-    backend = LocalBackend(make_plan(work, spec.pop("kind", EAGER)), run_inputs(work, folder))
+    backend = LocalBackend(make_plan(work, kind), run_inputs(work, folder))
     outcome, _ = run_plan(backend.plan, backend)
     assert [score.layer for score in outcome.scores] == ["low", "mid", "top"]
     return backend

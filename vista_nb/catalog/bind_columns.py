@@ -108,14 +108,14 @@ def _default_features(spec: Spec, columns: Columns, photo_columns: Sequence[str]
 
 def _unfit(facts: ColumnFacts, photo_columns: Sequence[str]) -> str:
     """Why the default leaves this column out; empty where it is used."""
+    if facts.rows and facts.nulls >= facts.rows:
+        return "it is empty"
     if facts.kind == "other":
         return "its type cannot be encoded"
     if facts.path_like or facts.name in photo_columns:
         return "it holds paths"
     if facts.near_unique:
         return f"{facts.distinct} distinct texts in {facts.rows} rows, hardly one repeats"
-    if facts.rows and facts.nulls >= facts.rows:
-        return "it is empty"
     return ""
 
 

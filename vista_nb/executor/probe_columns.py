@@ -61,7 +61,8 @@ def check_keys(table: pa.Table, on: str) -> tuple[pa.Table, KeyReport]:
     double = [key for key, count in counts if count > 1]
     if double:
         some = ", ".join(map(repr, sorted(double)[:3])) + (", ..." if len(double) > 3 else "")
-        message = f"{len(double)} keys of {on!r} appear more than once: {some}"
+        keys_appear = "1 key of {!r} appears" if len(double) == 1 else f"{len(double)} keys of {{!r}} appear"
+        message = f"{keys_appear.format(on)} more than once: {some}"
         raise VistaDataError("VST312", message, "one row per key: drop the others, or aggregate")
     place = table.column_names.index(on)
     return table.set_column(place, on, keys), KeyReport(len(keys), nulls)

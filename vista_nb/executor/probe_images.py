@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from vista_nb.errors import NotSupportedYet, VistaDataError
 from vista_nb.executor.arrow_lists import binary_list, int_list, string_list
-from vista_nb.executor.image_sources import SHOWN, ViewFiles, resolve_view
+from vista_nb.executor.image_sources import ViewFiles, resolve_view
 from vista_nb.executor.inputs import ImageTables, in_table
 from vista_nb.executor.probe_table import source_folder
 from vista_nb.executor.remote_files import RemoteFiles, remote_files
@@ -34,6 +34,7 @@ LINKS = pa.schema([("key", pa.string()), ("view", pa.int32()), ("digest", pa.str
 IMAGES_PATHS = pa.schema([("digest", pa.string()), ("path", pa.string()), ("size", pa.int64())])
 IMAGES_BYTES = pa.schema([("digest", pa.string()), ("content", pa.binary()), ("size", pa.int64())])
 _SAMPLE = 16
+_SHOWN = 3  # examples of rows and files that joined nothing
 
 
 _Photos = dict[str | bytes, FileDigest]
@@ -57,20 +58,33 @@ def link_images(
     Raises VistaDataError VST331 when no row has a file (in one of the views). Rows with some views missing are bad,
     with all missing unmatched; a file the table names but nobody can open is bad.
     """
-    rows = labelled(rows, spec.label)
+    whole, rows = rows, labelled(rows, spec.label)
     keys: list[str] = rows.column(spec.on).to_pylist()
-    folders = [folder for folder in (source_folder(spec.structured), Path()) if folder is not None]
     cache = cache or store_root() / "digests.sqlite"
     with remote_files(cache.parent, dict(spec.resources.spark)) as remote:
-        views = [resolve_view(source, rows, keys, folders, namespace or {}, remote) for source in spec.images]
+        views = _views(spec, rows, namespace or {}, remote)
         _refuse_empty(views)
+        if rows.num_rows < whole.num_rows:
+            views = _without_unlabelled(views, _views(spec, whole, namespace or {}, remote))
         photos = _photos(views, cache, reread, remote)
     links, bad, alone = _link(keys, views, photos)
     first = _first_of(photos, {digest for _, _, digest in links})
     tables = _tables(links, bad, views, photos, first)
     copies = _copies(keys, views, photos, first)
-    tables = replace(tables, no_image=len(alone), no_image_some=tuple(alone[:SHOWN]), copies=copies)
+    tables = replace(tables, no_image=len(alone), no_image_some=tuple(alone[:_SHOWN]), copies=copies)
     return replace(tables, mean_pixels=remote.pixels) if remote.pixels else tables
+
+
+def _views(spec: Spec, rows: pa.Table, namespace: Mapping[str, object], remote: RemoteFiles) -> list[ViewFiles]:
+    """Each view's file of every row."""
+    keys: list[str] = rows.column(spec.on).to_pylist()
+    folders = [folder for folder in (source_folder(spec.structured), Path()) if folder is not None]
+    return [resolve_view(source, rows, keys, folders, namespace, remote) for source in spec.images]
+
+
+def _without_unlabelled(views: Sequence[ViewFiles], whole: Sequence[ViewFiles]) -> list[ViewFiles]:
+    """A photo whose row has no label is not without a row: only files that no row at all has are."""
+    return [replace(view, strays=of_all.strays) for view, of_all in zip(views, whole, strict=True)]
 
 
 def _refuse_empty(views: Sequence[ViewFiles]) -> None:
@@ -186,8 +200,8 @@ def _tables(
         links=pa.Table.from_arrays([*linked, string_list([d for _, _, d in links])], schema=LINKS),
         images=pa.Table.from_arrays(columns, schema=IMAGES_BYTES if in_bytes else IMAGES_PATHS),
         bad=tuple(bad),
-        unmatched=sum(view.unmatched for view in views),
-        unmatched_some=tuple(stray for view in views for stray in view.strays)[:SHOWN],
+        unmatched=sum(len(view.strays) for view in views),
+        unmatched_some=tuple(stray for view in views for stray in view.strays)[:_SHOWN],
         mean_bytes=sum(sizes) // len(sizes) if sizes else 0,
         mean_pixels=_mean_pixels(files),
     )

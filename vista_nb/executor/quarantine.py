@@ -64,7 +64,8 @@ class Quarantine:
     def _told(self) -> str:
         shown = "; ".join(f"{bad.path or bad.key} ({bad.reason})" for bad in self._bad[:3])
         more = f"; and {len(self._bad) - 3} more" if len(self._bad) > 3 else ""
-        return f"{self.rows} rows have a bad photo: {shown}{more}"
+        rows = "1 row has" if self.rows == 1 else f"{self.rows} rows have"
+        return f"{rows} a bad photo: {shown}{more}"
 
     def _paths(self) -> dict[str, str]:
         table = self._images.images
