@@ -41,11 +41,13 @@ def mean_colours(images: pa.Table, digests: Collection[str]) -> tuple[Vectors, d
     ASKED.append(len(digests))
     found: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for digest, path in zip(images.column("digest").to_pylist(), images.column("path").to_pylist(), strict=True):
+    for row in images.to_pylist():
+        digest = row["digest"]
         if digest not in digests:
             continue
         try:
-            found[digest] = decode(Path(path).read_bytes(), 8, 8).mean(axis=(0, 1)) / 255
+            content = row["content"] if "content" in row else Path(row["path"]).read_bytes()
+            found[digest] = decode(content, 8, 8).mean(axis=(0, 1)) / 255
         except BadImageError as error:
             reasons[digest] = str(error)
     block = np.array(list(found.values()), dtype=np.float32).reshape(-1, 3)
@@ -133,6 +135,14 @@ def test_under_fail_a_bad_photo_is_an_error(tmp_path: Path, fault: str) -> None:
         images = "photo"
     with pytest.raises(VistaDataError, match=r"VST337.*'n1'.*n1\.jpg"):
         score(pipeline(tmp_path, bad_images=BadImages.FAIL), table, images)
+
+
+def test_photos_as_bytes_in_a_column(tmp_path: Path) -> None:
+    """As `images:` takes them."""
+    table = pd.read_csv(fresh(tmp_path, "red bad blue"))
+    table["photo"] = [(tmp_path / "more" / f"{key}.jpg").read_bytes() for key in table["id"]]
+    found = scored(pipeline(tmp_path), table, "photo")
+    assert found["prediction"].tolist() == ["red", None, "blue"]
 
 
 def test_a_photo_in_twenty_may_be_bad_and_more(tmp_path: Path) -> None:
