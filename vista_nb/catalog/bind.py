@@ -16,7 +16,7 @@ from vista_nb.catalog.bind_columns import bind_features, bind_images, bind_key
 from vista_nb.catalog.bind_constraints import constraint_problems
 from vista_nb.catalog.bind_cuts import bind_cuts
 from vista_nb.catalog.bind_layers import bind_layers
-from vista_nb.catalog.bind_model import bind_model
+from vista_nb.catalog.bind_model import bind_model, training_notes
 from vista_nb.catalog.bind_not_yet import not_yet
 from vista_nb.catalog.bind_task import Target, bind_target
 from vista_nb.catalog.estimators import load_estimators
@@ -67,7 +67,7 @@ def bind(
     later = joined([*(part.not_yet for part in parts), not_yet(spec)])
     if problems or network.value is None or model.value is None:
         return Bound(None, problems, later)
-    notes = tuple(note for part in parts for note in part.notes)
+    notes = (*(note for part in parts for note in part.notes), *training_notes(spec))
     return Bound(_workload(spec, network.value, target.value, table.value, model.value, notes), (), later)
 
 

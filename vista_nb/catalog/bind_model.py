@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import prod
 
 from vista_nb.catalog.estimators import LIBRARY_NAMES, Estimators, training_sites
 from vista_nb.catalog.found import Found, place
@@ -16,7 +17,7 @@ from vista_nb.errors import Problem
 from vista_nb.spec.model import Argument, EstimatorCall, Spec, Task
 from vista_nb.spec.suggest import closest, listed
 
-__all__ = ["bind_model", "default_call"]
+__all__ = ["bind_model", "default_call", "training_notes"]
 
 Model = tuple[EstimatorCall, EstimatorFacts] | None
 # parameters of pyspark's LogisticRegression that take a matrix, which is no literal
@@ -26,6 +27,21 @@ _MATRICES = frozenset(f"{side}BoundsOn{what}s" for side in ("lower", "upper") fo
 def default_call(task: Task) -> EstimatorCall:
     """The model where the spec names none."""
     return EstimatorCall("pyspark", "LogisticRegression" if task is Task.CLASSIFICATION else "LinearRegression")
+
+
+def training_notes(spec: Spec) -> tuple[str, ...]:
+    """How many fits one layer takes, where it is more than one: the plan's seconds count all of them."""
+    if spec.folds is None and spec.tune is None:
+        return ()
+    parts, fits = [], 1
+    if spec.folds is not None:
+        parts.append(f"in {spec.folds} folds, then on all rows")
+        fits = spec.folds + 1
+    if spec.tune is not None:
+        points = prod(len(values) for _, values in spec.tune.grid)
+        parts.append(f"as the best of {points} points on {spec.tune.folds} inner folds")
+        fits *= points * spec.tune.folds + 1
+    return (f"every layer is trained {', each time '.join(parts)}: {fits} fits",)
 
 
 def bind_model(spec: Spec, task: Task, estimators: Estimators, own: EstimatorFacts | None = None) -> Found[Model]:
