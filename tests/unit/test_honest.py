@@ -24,10 +24,10 @@ def test_the_interval_covers_trained_models(folds: int | None) -> None:
     assert 0.925 <= honest.covered_folds(SETS, 300, folds) <= 0.985
 
 
-@pytest.mark.parametrize("metric", ["f1", "auc", "logloss", "rmse", "mae", "r2"])
-def test_resampled_intervals_cover(metric: str) -> None:
-    """120 data sets each: far enough from 90 % to see a broken method."""
-    assert honest.covered_metric(metric, 150, 120) >= 0.90
+@pytest.mark.parametrize(("metric", "sets"), [("f1", 80), ("auc", 30), ("logloss", 100), ("rmse", 100), ("mae", 100)])
+def test_resampled_intervals_cover(metric: str, sets: int) -> None:
+    """Few data sets, each resampled 5 000 times: enough to see a broken method, no more."""
+    assert honest.covered_metric(metric, 150, sets) >= 0.90
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.6])
@@ -53,11 +53,11 @@ def test_a_true_winner_is_found() -> None:
 
 
 def test_the_nested_estimate_takes_the_luck_out() -> None:
-    """Of five equal layers the best looks a point or two too good; chosen on other rows it does not."""
+    """Of five equal layers the best looks points too good; chosen on other rows it does not."""
     best, nested, covered = honest.nested_bias(150, 200)
-    assert best > 0.01
+    assert best > 0.02
     assert abs(nested) < 0.006
-    assert covered >= 0.9
+    assert covered >= 0.93
 
 
 def test_the_true_accuracy_of_a_discriminant_is_what_new_rows_show() -> None:

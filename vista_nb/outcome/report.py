@@ -109,12 +109,12 @@ def _chosen_on_test(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
     chosen = f"{best.layer} was chosen on the same rows it is scored on, as the best of {layers} layers, so its score "
     if outcome.nested is None:
         return (f"{chosen}is a little too good; confirm it on new rows.",)
-    picked = list(dict.fromkeys(outcome.nested.chosen))
-    where = f"always {picked[0]}" if len(picked) == 1 else listed(picked)
+    picked = list(outcome.nested.chosen)
+    where = f"always {picked[0]}" if len(picked) == 1 else f"mostly {picked[0]}, also {listed(picked[1:])}"
     return (
         (
-            f"{chosen}may be a little too good; chosen anew for each fold, on the rows of the others, the best layer "
-            f"({where}) scores {value_with_interval(outcome.nested)}."
+            f"{chosen}may be a little too good; chosen on half of these rows and scored on the other half, many times, "
+            f"the best layer ({where}) reaches {value_with_interval(outcome.nested)}."
         ),
     )
 

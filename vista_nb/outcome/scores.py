@@ -76,9 +76,9 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class NestedScore:
-    """What choosing the best layer is worth: in each fold the layer that is best on the OTHER folds is scored on it.
+    """What choosing the best layer is worth: chosen on half of the held-out rows, scored on the other half, many times.
 
-    chosen: that layer, per fold. The rows that a choice is scored on had no part in it.
+    chosen: the layers that were best on some half, most often first.
     """
 
     metric: str
