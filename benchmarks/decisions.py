@@ -160,7 +160,7 @@ def _row(variant: Variant, score: LayerScore, every: Mapping[str, float]) -> Row
     if score.parameters:
         notes.append(score.parameters)
     unit = score.metric if score.metric in ("accuracy", "f1") else f"{score.metric} ($)"
-    return Row(f"{variant.name} | {score.layer}", round(score.value, 4), unit, note=", ".join(notes))
+    return Row(f"{variant.name}: {score.layer}", round(score.value, 4), unit, note=", ".join(notes))
 
 
 def _text(spec: Mapping[str, Any]) -> str:
