@@ -8,7 +8,10 @@ weights begin anew for every fit, the width of the input is the layer's, the los
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +33,7 @@ __all__ = ["KerasModel", "fit_keras"]
 
 _PROCESS = "vista_nb.executor.downstream.keras_process"
 _EPOCHS, _BATCH = 20, 32
+_KEPT_SECONDS = 7 * 86_400  # since it was last used
 _last: dict[str, NDArray[np.float64]] = {}  # the answer to the last rows that were asked about
 
 
@@ -73,6 +77,8 @@ class KerasModel:
     def _asked(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         with tempfile.TemporaryDirectory(prefix="vista_nb-scoring-") as folder:
             room = Path(folder)
+            with suppress(OSError):  # of a saved result it may be read-only
+                os.utime(self.file)
             scaled = Scaling(self.mean, self.scale).apply(matrix, np.arange(len(matrix)), np.float32)
             np.save(room / "x.npy", scaled)
             request = {"do": "score", "room": str(room), "file": str(self.file), "threads": self.threads}
@@ -95,6 +101,7 @@ def fit_keras(
     """The model, twice: it is its own native object. Raises VST527 where it does not fit the features or the label."""
     assert own.room is not None
     own.room.mkdir(parents=True, exist_ok=True)
+    _forget_unused(own.room)
     given = dict(call.parameters)
     middle, unit = _of_label(truth) if labels.is_regression else (0.0, 1.0)
     with tempfile.TemporaryDirectory(dir=own.room, prefix=".fitting-") as folder:
@@ -118,6 +125,14 @@ def fit_keras(
         (room / "fitted.keras").replace(file)
     model = KerasModel(file, scaling.mean, scaling.scale, labels.trained, labels.classes, middle, unit, threads)
     return model, None, ()
+
+
+def _forget_unused(room: Path) -> None:
+    """Every fit leaves a small file, which a result of this kernel may score with for days."""
+    with suppress(OSError):
+        for file in room.glob("*.keras"):
+            if time.time() - file.stat().st_mtime > _KEPT_SECONDS:
+                file.unlink(missing_ok=True)
 
 
 def _of_label(truth: NDArray[np.float64]) -> tuple[float, float]:
