@@ -142,10 +142,11 @@ for place, layer in enumerate({list(layers)!r}):
 def test_another_process_predicts_the_same(
     run: Any, saved: Path, here: pd.DataFrame, new: CataloguePaths, tmp_path: Path
 ) -> None:
-    """100 rows: the same frames bit for bit, the corrupt photo and the missing one answered alike."""
+    """100 rows: the layer's frame bit for bit, the corrupt photo and the missing one answered alike."""
     by_photo, by_tree = elsewhere(saved, new, tmp_path, ["conv3", "(table, tree)"])
     pd.testing.assert_frame_equal(by_photo, here, check_exact=True)
-    pd.testing.assert_frame_equal(by_tree, run.predict(str(new.table), layer="(table, tree)"), check_exact=True)
+    # scikit-learn adds up a forest's trees in the order its threads end: the last bit is not fixed within one process
+    pd.testing.assert_frame_equal(by_tree, run.predict(str(new.table), layer="(table, tree)"), rtol=1e-12)
 
 
 def test_a_model_of_spark_leaves_as_one(shop: CataloguePaths, new: CataloguePaths, store: Path, tmp_path: Path) -> None:
@@ -184,7 +185,8 @@ def test_a_bundle_holds_no_pickle_and_a_plain_keras_model(saved: Path) -> None:
         names = {layer["name"] for layer in json.loads(archive.read("config.json"))["config"]["layers"]}
     assert "fc6" in names
     assert set(manifest["layers"]) == {*LAYERS, "(table)", "(table, tree)"}
-    assert set(manifest["workload"]["fields"]["spec"]["fields"]["resources"]["fields"].values()) <= {None}
+    machine = manifest["workload"]["fields"]["spec"]["fields"]["resources"]["fields"]
+    assert not any(machine.values())
 
 
 def test_only_what_is_named_is_saved(run: Any, new: CataloguePaths, tmp_path: Path) -> None:
