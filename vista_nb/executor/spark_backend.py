@@ -164,17 +164,20 @@ class SparkBackend(DriverSide):
             self._made.setdefault(step.layer, []).append(_Made(pooled, pooled, frozenset(raw.digests)))
             return int(pooled.count())
 
-    def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+    def save(self, step: Save, wave: Wave) -> int:
         with self._stage(step_title(step)):
             if step.raw:
                 layer = step.layers[0]
                 return save_tensors(self.shelf, layer, self._raw.get(layer), self.seconds.get(layer, 0.0))
             made = {layer: self._made[layer][-1].vectors for layer in step.layers if self._made.get(layer)}
-            aside = {layer: parts[-1].vectors for layer in step.beside if (parts := self._made.pop(layer, []))}
             whole = save_vectors(self.shelf, made, self.seconds)
-            save_beside(self.shelf, aside, self.seconds)
-            if whole and self._physical.training is TrainingSite.DRIVER:
-                self._forget(step.layers)  # the driver reads the store: Storage Memory is free for the next layer
+            # the driver reads the store: Storage Memory is free for the next layer
+            done = step.layers if whole and self._physical.training is TrainingSite.DRIVER else ()
+            if wave.last:  # nobody waits for them: one part each, not one a wave
+                aside = {layer: [part.vectors for part in self._made.get(layer, [])] for layer in step.beside}
+                save_beside(self.shelf, aside, self.seconds)
+                done = (*done, *step.beside)
+            self._forget(done)
         return max((len(self.shelf.held.get(layer, ())) for layer in step.layers), default=0)
 
     def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:
@@ -325,13 +328,17 @@ class SparkBackend(DriverSide):
     # -- vectors -----------------------------------------------------------------------------------------------------
 
     def _forget(self, layers: Sequence[str]) -> None:
+        """Tables go that no other layer, raw or pooled, is read from."""
+        gone: list[_Made] = []
         for layer in layers:
             parts = self._made.pop(layer, [])
-            for made in parts:
-                if made.base is not None and not any(raw.frame is made.base for raw in self._raw.values()):
-                    self._drop(made.base)
+            gone += [made for made in parts if made.base is not None]
             borrowed = [made for made in parts if made.base is None]  # the store does not have it
             self._made |= {layer: borrowed} if borrowed else {}
+        used = [raw.frame for raw in self._raw.values()] + [m.base for parts in self._made.values() for m in parts]
+        for made in gone:
+            if made.base is not None and not any(frame is made.base for frame in used):
+                self._drop(made.base)
 
     def _vectors_alone(self, base: DataFrame) -> None:
         """Vectors that lie beside the raw tensors of `base`, and are still needed, into a table of their own."""

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,16 +89,14 @@ def pool_pass(
 
 
 def collect_vectors(frames: Sequence[DataFrame], width: int) -> Any:
-    """(digest, vector) of all frames as one Arrow table on the driver."""
-    import pyarrow as pa
-
+    """(digest, vector) of all frames as one Arrow table on the driver, by one job."""
     from vista_nb.store.parts import schema
 
-    tables = []
-    for frame in frames:
-        _rows_per_batch(frame, max(1, min(10_000, _COLLECT_BYTES // (4 * width + 64))))
-        tables.append(frame.select("digest", "vector").toArrow().cast(schema()))
-    return pa.concat_tables([schema().empty_table(), *tables])
+    if not frames:
+        return schema().empty_table()
+    whole = reduce(lambda left, right: left.unionAll(right), (f.select("digest", "vector") for f in frames))
+    _rows_per_batch(whole, max(1, min(10_000, _COLLECT_BYTES // (4 * width + 64))))
+    return whole.toArrow().cast(schema())
 
 
 def storage_level(persistence: Persistence) -> Any:

@@ -7,7 +7,7 @@ materialization store. DESIGN.md section 9. No more than two layers are on the d
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +36,17 @@ def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping
     return all(whole)
 
 
-def save_beside(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> None:
-    """The same of layers that nobody asked for; what the store has no room for is dropped without a word."""
-    for layer, frame in frames.items():
-        began = time.monotonic()
-        table = collect_vectors([frame], shelf.facts(layer).width)
-        shelf.beside_seconds += time.monotonic() - began
-        shelf.save_beside(layer, table, seconds.get(layer, 0.0))
-    table = None
+def save_beside(shelf: Shelf, frames: Mapping[str, Sequence[DataFrame]], seconds: Mapping[str, float]) -> None:
+    """The same of layers that nobody asked for, of all waves; what finds no room is dropped without a word."""
+    began, writing = time.monotonic(), None
+    with ThreadPoolExecutor(1, thread_name_prefix="vista-save") as writer:
+        for layer, parts in frames.items():
+            table = collect_vectors(parts, shelf.facts(layer).width)
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(shelf.save_beside, layer, table, seconds.get(layer, 0.0))
+    table = writing = None
+    shelf.beside_seconds += time.monotonic() - began
     _release()
 
 
