@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,9 @@ from vista_nb.plan.physical import Persistence
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["PassResult", "collect_vectors", "infer_pass", "pool_pass", "storage_level"]
+__all__ = ["PassResult", "infer_pass", "pool_pass", "storage_level"]
 
 _TENSOR_BATCH = 32  # raw tensors per Arrow batch: a layer's tensor is up to a few MB
-_COLLECT_BYTES = 4_000_000  # the JVM writes a batch into a buffer that doubles: of 32 MB it held 64 and 32
 _KEPT_ROWS = {True: 32, False: 8}  # by whether they are vectors: rows of a cached batch, some MB of them
 
 Attempt = Callable[[Callable[[], Any]], Any]
@@ -86,17 +85,6 @@ def pool_pass(
     frame = pooled.where("error is null").selectExpr("digest", "f0 as vector").persist(storage_level(persistence))
     attempt(frame.count)
     return frame
-
-
-def collect_vectors(frames: Sequence[DataFrame], width: int) -> Any:
-    """(digest, vector) of all frames as one Arrow table on the driver, by one job."""
-    from vista_nb.store.parts import schema
-
-    if not frames:
-        return schema().empty_table()
-    whole = reduce(lambda left, right: left.unionAll(right), (f.select("digest", "vector") for f in frames))
-    _rows_per_batch(whole, max(1, min(10_000, _COLLECT_BYTES // (4 * width + 64))))
-    return whole.toArrow().cast(schema())
 
 
 def storage_level(persistence: Persistence) -> Any:
