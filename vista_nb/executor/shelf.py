@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from vista_nb.errors import VistaStoreError
 from vista_nb.executor.cnn.pooling import pooled_again, pooled_length
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Vectors
-from vista_nb.outcome.events import Event, LayerReused, LayerStored, StoreLevel
+from vista_nb.outcome.events import LayerReused, LayerStored
 from vista_nb.plan.fingerprint import preprocessing_key, raw_pooling
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
@@ -172,11 +171,9 @@ class Shelf:
         """Sentences about the store, for the user."""
         return tuple(dict.fromkeys((*self.notes, *self._store.notes(), *self._beside_notes())))
 
-    def news(self) -> tuple[Event, ...]:
-        """What was stored since the last call, and how full the store is."""
+    def news(self) -> tuple[LayerStored, ...]:
+        """What was stored since the last call."""
         told, self._stored = tuple(self._stored), []
-        with suppress(VistaStoreError):
-            return (*told, StoreLevel(held=self._store.held(), budget=self._store.budget))
         return told
 
     def close(self) -> None:

@@ -26,7 +26,6 @@ __all__ = [
     "StageFinished",
     "StageStarted",
     "StoreEntry",
-    "StoreLevel",
     "StoreListed",
 ]
 
@@ -111,14 +110,6 @@ class LayerStored(Event):
     size: int = 0
     raw: bool = False
     later: bool = False
-
-
-@dataclass(frozen=True)
-class StoreLevel(Event):
-    """How many bytes of its budget the store takes now."""
-
-    held: int = 0
-    budget: int = 0
 
 
 @dataclass(frozen=True)

@@ -74,8 +74,12 @@ def layers_html(state: PanelState, metric: str, *, live: bool = False, seconds: 
     return scroll(table("".join(rows), wide=True))
 
 
-def _td(inner: str, optional: bool = False, **rules: str) -> str:
-    return f"<td{_OPTIONAL if optional else ''}{css(**(_CELL | rules))}>{inner}</td>"
+def _td(inner: str, **rules: str) -> str:
+    return f"<td{css(**(_CELL | rules))}>{inner}</td>"
+
+
+def _optional(inner: str) -> str:
+    return f"<td{_OPTIONAL}{css(**_CELL)}>{inner}</td>"
 
 
 def _tr(cells: str, top: bool = False) -> str:
@@ -107,11 +111,11 @@ def _row(
     weight = {"font_weight": "600"} if best else {}
     cells = [_td(star, width="1em"), _td(name(layer.name), **weight), _td(_phase(layer, state, live))]
     if layer.score is None or scale is None:
-        cells += [_td(_running_bar(layer, state)), _td(""), _td("", optional=True)]
+        cells += [_td(_running_bar(layer, state)), _td(""), _optional("")]
     else:
         cells += _score_cells(layer.score, scale, table_alone, layer.final, weight)
     if seconds:
-        cells.append(_td(f"{layer.score.seconds:.1f}" if layer.score else "", optional=True))
+        cells.append(_optional(f"{layer.score.seconds:.1f}" if layer.score else ""))
     return _tr("".join(cells))
 
 
@@ -127,7 +131,7 @@ def _score_cells(
     return [
         _td(_interval_bar(score, scale, table_alone, final)),
         _td(esc(format_score(score.metric, score.value)) + interim, **weight),
-        _td(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>", optional=True),
+        _optional(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>"),
     ]
 
 
@@ -138,7 +142,7 @@ def _baseline_row(
     cells = [_td(""), _td(name(score.layer)), _td(f"<span{css(opacity='0.75')}>baseline</span>")]
     cells += _score_cells(score, scale, table_alone, True, {})
     if seconds:
-        cells.append(_td(f"{score.seconds:.1f}", optional=True))
+        cells.append(_optional(f"{score.seconds:.1f}"))
     return _tr("".join(cells), top=first)
 
 
