@@ -8,14 +8,13 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from browser_support import (
     NEEDS_CHROMIUM,
-    chromium,
-    lab_server,
+    Lab,
+    fresh_page,
     open_notebook,
     output,
     run_cell,
@@ -69,19 +68,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.spark, pytest.mark.tf, NEEDS_CHRO
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """A JupyterLab on loopback, with a notebook of real cells."""
-    folder = tmp_path_factory.mktemp("lab")
-    generate(folder / "catalogue", rows=500, seed=1)
-    write_notebook(folder / "panel.ipynb", CELLS)
-    with lab_server(folder) as url:
-        yield url, folder
-
-
-@pytest.fixture(scope="module")
-def page(lab: tuple[str, Path]) -> Iterator[Any]:
-    with chromium() as fresh:
-        open_notebook(fresh, lab[0], "panel.ipynb")
+def page(lab: Lab, browser: Any) -> Iterator[Any]:
+    """A notebook of real cells."""
+    generate(lab.folder / "real" / "catalogue", rows=500, seed=1)
+    write_notebook(lab.folder / "real" / "panel.ipynb", CELLS)
+    with fresh_page(browser, lab) as fresh:
+        open_notebook(fresh, lab.url, "real/panel.ipynb")
         yield fresh
 
 
@@ -115,11 +107,11 @@ def test_the_finished_cell_is_static(seen: list[str], page: Any) -> None:
     assert page.locator(".jp-OutputArea .jupyter-widgets").count() == 0
 
 
-def test_the_saved_notebook_holds_the_numbers(seen: list[str], page: Any, lab: tuple[str, Path]) -> None:
+def test_the_saved_notebook_holds_the_numbers(seen: list[str], page: Any, lab: Lab) -> None:
     """Saved, and read from disk: HTML, text and a picture, no widget mime type."""
     page.keyboard.press("Control+s")
     page.wait_for_timeout(2000)
-    saved = json.loads((lab[1] / "panel.ipynb").read_text())
+    saved = json.loads((lab.folder / "real" / "panel.ipynb").read_text())
     outputs = saved["cells"][1]["outputs"]
     mimes = {mime for o in outputs for mime in o.get("data", {})}
     assert {"text/html", "text/plain", "image/png"} <= mimes
