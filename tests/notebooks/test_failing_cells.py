@@ -20,7 +20,7 @@ BAD_FLAG = "%%vista --uii static\ncnn: resnet50"
 BAD_LINE = "%vista shwo"
 FAILING_RUN = """from slow_run import submit_slow
 from vista_nb import session
-session.submit = submit_slow(pace=0.001, fails=True)"""
+session.submit = submit_slow(fails=True)"""
 CELL = "%%vista --ui static\ncnn: resnet50"
 GOOD = "%%vista --explain\ncnn: resnet50\nlayers: top 2\nstatistics: {rows: 2000, structured_features: 20}"
 

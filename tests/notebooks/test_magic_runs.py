@@ -148,7 +148,7 @@ def test_a_mistake_in_a_file_has_its_line_and_caret(shell: InteractiveShell, tmp
 
 def test_bg_in_a_terminal_says_how_to_wait(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence, nothing later: a thread must not write into the prompt. wait returns the result."""
-    monkeypatch.setattr(session, "submit", submit_slow(pace=0.005))
+    monkeypatch.setattr(session, "submit", submit_slow())
     value, shown = run(shell, f"%%vista --bg -o rooms\n{SPEC}")
     name = shell.user_ns["rooms"].run_id
     assert value is None
@@ -162,9 +162,9 @@ def test_bg_in_a_terminal_says_how_to_wait(shell: InteractiveShell, monkeypatch:
 
 def test_runs_cancel_and_compare(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listed with their state; a cancelled run keeps what it finished; two runs side by side."""
-    monkeypatch.setattr(session, "submit", submit_slow(pace=0.0))
+    monkeypatch.setattr(session, "submit", submit_slow())
     run(shell, f"%%vista -q -o first\n{SPEC}")
-    monkeypatch.setattr(session, "submit", submit_slow(pace=0.03))
+    monkeypatch.setattr(session, "submit", submit_slow(hold="end"))
     run(shell, f"%%vista -q --bg -o second\n{SPEC}")
     first, second = shell.user_ns["first"].run_id, shell.user_ns["second"].run_id
     listed = str(run(shell, "%vista runs")[0])
@@ -218,7 +218,7 @@ def test_session_stop_and_restart_without_an_engine(shell: InteractiveShell, mon
     assert "not up" in run(shell, "%vista session restart")[0]
     monkeypatch.setattr(jvm, "has_users_session", lambda: True)
     assert "left alone" in run(shell, "%vista session restart")[0]
-    going = SlowRun(pace=10.0)
+    going = SlowRun()
     monkeypatch.setitem(runs._results, going.run_id, VistaResult(going))
     for word in ("stop", "restart"):
         error, _ = failed(shell, f"%vista session {word}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +11,12 @@ from kernel_support import errors_in, kernel_in, run_cell, said, shown, wait_unt
 from magic_support import SPEC, Submitted, run
 
 ABSENT = "import sys; sys.modules['ipywidgets'] = None"
-SLOW = "from slow_run import submit_slow; from vista_nb import session; session.submit = submit_slow(pace=0.01)"
+SLOW = "from slow_run import submit_slow; from vista_nb import session; session.submit = submit_slow()"
 
 
-@pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("VISTA_NB_UI", "CI"):
-        monkeypatch.delenv(name, raising=False)
-    with kernel_in(tmp_path, ABSENT, SLOW) as pair:
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with kernel_in(tmp_path_factory.mktemp("kernel"), ABSENT, SLOW) as pair:
         yield pair
 
 

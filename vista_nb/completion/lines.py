@@ -69,7 +69,9 @@ def _subcommand_choices(word: str, words: Sequence[str], place: Place, world: Wo
     if name == "spec":
         parts = [f"{key.name}.{part.name}" for key in KEYS for part in key.parts]
         return word, "key", ("--template", *(key.name for key in KEYS), *parts)
-    if name in ("explain", "show", "cancel", "wait", "compare"):
+    if name in ("cancel", "wait"):
+        return word, "run", world.runs(saved=False)
+    if name in ("explain", "show", "compare"):
         flags = ("--analyze", "--vary") if name == "explain" else ()
         return word, "run", (*world.runs(), *flags)
     if name in ("store", "session") and not rest:

@@ -89,6 +89,7 @@ def _with_memory(starting: Future[SparkSession], run: Run) -> SparkSession:
         return session
     assert run.prepared.model is not None
     run.prepared, run.plan = planned(with_stored(run.prepared, run.prepared.model, run.options), run.options)
+    refuse_beyond_limits(run.plan, run.options)
     return jvm.acquire(run.plan, run.workload, run.say)
 
 
