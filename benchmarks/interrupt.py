@@ -2,13 +2,15 @@
 
     python -m benchmarks.interrupt          about 3 minutes; --quick: once
 
-A real kernel, real cells: interrupted while the engines start, while the CNN is at work, once a layer is scored.
+A real kernel, real cells with the live panel: interrupted while the engines start, while the CNN is at work, once a
+layer is scored (then a picture is drawn before the kernel is idle).
 Prints medians, writes results/interrupt.csv. DESIGN.md section 6: idle within two seconds, no Spark job, a context
 that works.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -22,7 +24,7 @@ from vista_nb.demo import generate
 __all__ = ["main"]
 
 ROWS = 1000
-CELL = """%%vista -o shop --ui text --reuse never
+CELL = """%%vista -o shop --ui widget --reuse never
 structured: catalogue/products.parquet
 images: catalogue/photos/{id}.jpg
 label: bestseller
@@ -33,12 +35,17 @@ pool: avg
 baseline: false
 model: LogisticRegression(regParam=0.02)
 plan: {cpu: 2, batch_size: 8, waves: 1, materialization: staged, pooling: pulled_up, training: cluster}"""
+LOAD = "%load_ext vista_nb\nimport os\nfor name in ('CI', 'VISTA_NB_UI'): os.environ.pop(name, None)"
 JOBS = """shop.wait(120)
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 print(len(spark.sparkContext.statusTracker().getActiveJobsIds()), spark.range(3).count())"""
-MOMENTS = {"engines start": "", "the CNN is at work": "[3/", "a layer is scored": "conv_pw_9_relu: "}
-"""What the cell has printed when the interrupt comes."""
+MOMENTS = {
+    "the engines start": "",
+    "the CNN is at work": r"inferring \d",
+    "a layer is scored": r"95 % interval [^<]*\d",
+}
+"""What the panel has said when the interrupt comes; nothing: two seconds after the cell began."""
 
 
 def main(argv: Sequence[str] = ()) -> int:
@@ -65,17 +72,16 @@ def measured_once(folder: str) -> list[tuple[float, int]]:
 
     manager, client = start_new_kernel(cwd=folder)
     try:
-        _until_idle(client, client.execute("%load_ext vista_nb"))
-        return [_interrupted(manager, client, words) for words in MOMENTS.values()]
+        _until_idle(client, client.execute(LOAD))
+        return [_interrupted(manager, client, said) for said in MOMENTS.values()]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
 
-def _interrupted(manager: Any, client: Any, words: str) -> tuple[float, int]:
+def _interrupted(manager: Any, client: Any, said: str) -> tuple[float, int]:
     request = client.execute(CELL)
-    _until_said(client, request, words)
-    time.sleep(1.0 if words.startswith("[") or not words else 0.0)
+    _until_said(client, request, said)
     begin = time.perf_counter()
     manager.interrupt_kernel()
     _until_idle(client, request)
@@ -86,17 +92,19 @@ def _interrupted(manager: Any, client: Any, words: str) -> tuple[float, int]:
     return took, int(jobs)
 
 
-def _until_said(client: Any, request: str, words: str) -> None:
-    """Until the cell has begun and printed `words`. Raises RuntimeError where it ended without."""
-    text, begun = "", False
-    while not begun or words not in text:
+def _until_said(client: Any, request: str, said: str) -> None:
+    """Until a widget of the cell's panel says so. Raises RuntimeError where the cell ended without."""
+    if not said:
+        time.sleep(2.0)
+        return
+    while True:
         message = client.get_iopub_msg(timeout=300)
         if message["parent_header"].get("msg_id") != request:
             continue
-        begun = begun or message["msg_type"] == "execute_input"
-        text += message["content"]["text"] if message["msg_type"] == "stream" else ""
+        if message["msg_type"] == "comm_msg" and re.search(said, str(message["content"])):
+            return
         if message["content"].get("execution_state") == "idle":
-            raise RuntimeError(f"the cell ended before {words!r}: {text}")
+            raise RuntimeError(f"the cell ended before {said!r}")
 
 
 def _until_idle(client: Any, request: str) -> str:

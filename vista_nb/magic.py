@@ -8,8 +8,10 @@ papermill must see a failed cell fail. No `output_can_be_silenced`: IPython woul
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,8 @@ class VistaMagic(Magics):
                 **self._chosen(flags, namespace),
             )
             self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
+            if kind in ("widget", "static"):
+                _import_early("matplotlib.backends.backend_agg")
             view = self._view(kind, flags.background, result, began)
         except BaseException as error:
             if result is not None:
@@ -186,6 +190,13 @@ class VistaMagic(Magics):
         from vista_nb.store.files import store_folder
 
         return store_folder(self.store_dir)
+
+
+def _import_early(module: str) -> None:
+    """While the engines work: what draws the last picture takes most of a second to import, and an interrupted kernel
+    should be idle within two.
+    """
+    threading.Thread(target=import_module, args=(module,), name="vista-import", daemon=True).start()
 
 
 VistaMagic.vista.__doc__ = f"{VistaMagic.vista.__doc__}\n\n{help_text()}"  # what `%%vista?` shows

@@ -17,10 +17,11 @@ CELL = "%%vista -o rooms {flags}\ncnn: resnet50"
 SLOW = "from slow_run import submit_slow; from vista_nb import session; session.submit = submit_slow({how})"
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One kernel for all: each test says how its runs go."""
-    with kernel_in(tmp_path_factory.mktemp("kernel")) as pair:
+@pytest.fixture(scope="module", params=["with ipywidgets", "without ipywidgets"])
+def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One kernel for all, and another where ipywidgets cannot be imported; each test says how its runs go."""
+    absent = "import sys; sys.modules['ipywidgets'] = None"
+    with kernel_in(tmp_path_factory.mktemp("kernel"), *([absent] if "without" in request.param else [])) as pair:
         yield pair
 
 
@@ -118,6 +119,7 @@ def test_the_display_of_a_bg_cell_becomes_the_frozen_form(kernel: Any, how: str,
     assert errors_in(run_cell(client, "%vista wait")) == (["VistaRunError"] if how else [])
 
 
+@pytest.mark.parametrize("kernel", ["with ipywidgets"], indirect=True)
 def test_a_bg_panel_moves_and_its_button_cancels(kernel: Any) -> None:
     """Widgets change while the kernel serves other cells; what the button calls stops the run."""
     client = kernel[1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from magic_support import SPEC, Submitted, failed, run
+from magic_support import FLAG_CASES, SPEC, Submitted, failed, run
 from sample_run import SampleRun, sample_events, sample_outcome, sample_plan, sample_score
 from slow_run import SlowRun, submit_slow
 
@@ -25,25 +25,7 @@ def code_of(error: BaseException) -> str:
     return str(getattr(error, "code", type(error).__name__))
 
 
-@pytest.mark.parametrize(
-    ("line", "field", "value"),
-    [
-        ("-o rooms", "out", "rooms"),
-        ("--out=rooms", "out", "rooms"),
-        ("-q", "quiet", True),
-        ("--explain", "explain", True),
-        ("--explain --vary memory=2g..8g", "vary", "memory=2g..8g"),
-        ("--profile sigmod2020", "profile", "sigmod2020"),
-        ("--set plan.cpu=2 --set pool=avg", "overrides", (("plan.cpu", "2"), ("pool", "avg"))),
-        ("--reuse never", "reuse", "never"),
-        ("--ui static", "ui", "static"),
-        ("--analyze", "analyze", True),
-        ("--layers 'top 3'", "overrides", (("layers", "top 3"),)),
-        ("--max-mem 4GB", "max_memory", 4_000_000_000),
-        ("--max-time 10m", "max_seconds", 600.0),
-        ("--bg", "background", True),
-    ],
-)
+@pytest.mark.parametrize(("line", "field", "value"), FLAG_CASES)
 def test_every_flag_is_read(line: str, field: str, value: object) -> None:
     """One case per flag at least: none is known only to the help."""
     assert getattr(parse_flags(line), field) == value
@@ -52,8 +34,7 @@ def test_every_flag_is_read(line: str, field: str, value: object) -> None:
 
 def test_no_flag_is_without_a_case() -> None:
     """The table above grows with FLAGS."""
-    marks = test_every_flag_is_read.pytestmark[0].args[1]  # type: ignore[attr-defined]
-    lines = " ".join(line for line, *_ in marks)
+    lines = " ".join(line for line, *_ in FLAG_CASES)
     assert all(any(name in lines for name in flag.names) for flag in FLAGS)
 
 
