@@ -33,7 +33,7 @@ def kernel_in(folder: Path, *setup: str) -> Iterator[tuple[Any, Any]]:
     from jupyter_client.manager import start_new_kernel
 
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "VISTA_NB_UI")}
-    manager, client = start_new_kernel(cwd=str(folder), env=environment)
+    manager, client = start_new_kernel(startup_timeout=300, cwd=str(folder), env=environment)
     try:
         for cell in (f"import sys; sys.path.insert(0, {str(TESTS)!r})", "%load_ext vista_nb", *setup):
             assert not errors_in(run_cell(client, cell))

@@ -149,8 +149,8 @@ def test_two_panels_at_once_and_one_is_cancelled(lab: Lab, page: Any) -> None:
 
 @pytest.mark.parametrize("name", ["reload", "reload-bg"])
 def test_a_page_that_is_loaded_again_during_a_run(lab: Lab, page: Any, name: str) -> None:
-    """The saved output holds the panel's name only. In the background the kernel hears the page: the panel comes back and
-    moves on. A blocking cell's kernel hears it at the cell's end: then the numbers are there. ADR 24, point 5.
+    """The saved output holds the panel's name only. In the background the kernel hears the page: the panel comes back
+    and moves on. A blocking cell's kernel hears it at the cell's end: then the numbers are there. ADR 24, point 5.
     """
     start(page, lab, name)
     wait_until(page, lambda: "images/s" in text_of(page, 1))
@@ -189,7 +189,7 @@ def test_saved_closed_and_reopened_without_its_kernel(lab: Lab, page: Any) -> No
 
 
 def test_after_the_kernel_died_the_cell_runs_again(lab: Lab, page: Any) -> None:
-    """Killed in the middle of a run, as memory that ran out does it: what the page still shows gives way to a new run."""
+    """Killed in the middle of a run, as where memory runs out: what the page still shows gives way to a new run."""
     start(page, lab, "died")
     wait_until(page, lambda: "images/s" in text_of(page, 1))
     os.kill(int((lab.folder / "pid").read_text()), signal.SIGKILL)

@@ -104,6 +104,6 @@ def test_twice_in_a_fit_that_cannot_be_stopped(kernel: Any) -> None:
     client = kernel[1]
     request = client.execute(cell(plan="training: driver", model=DRIVER, reuse="auto", batch=16))
     until_said(client, request, "conv_pw_", 120)  # what was reused: the fit is next
-    time.sleep(2.0)
+    time.sleep(3.0)
     assert "may still run" in interrupted(kernel, request, times=2)
     assert said(run_cell(client, "print(shop.status)")) == "running\n"

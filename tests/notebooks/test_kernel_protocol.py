@@ -111,9 +111,9 @@ def test_the_display_of_a_bg_cell_becomes_the_frozen_form(kernel: Any, how: str,
     slow(client, how)
     request = client.execute(CELL.format(flags="--bg --ui static"))
     made = next(output for output in outputs(client, request) if output["type"] == "display_data")
-    while (message := client.get_iopub_msg(timeout=60))["msg_type"] != "update_display_data":
-        pass
-    assert message["content"]["transient"] == made["transient"]
+    message = client.get_iopub_msg(timeout=60)
+    while message["msg_type"] != "update_display_data" or message["content"]["transient"] != made["transient"]:
+        message = client.get_iopub_msg(timeout=60)
     assert message["parent_header"]["msg_id"] == request
     assert words in message["content"]["data"]["text/plain"]
     assert errors_in(run_cell(client, "%vista wait")) == (["VistaRunError"] if how else [])
