@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -129,7 +130,8 @@ def test_every_subcommand_is_obeyed(shell: InteractiveShell, monkeypatch: pytest
         "layers": ("resnet50", "conv5_3"),
     }
     assert list(lines) == list(SUBCOMMANDS)
+    formatter: Any = shell.display_formatter
     for command, (words, expected) in lines.items():
         value, shown = run(shell, f"%vista {command} {words}")
-        text = shown.stdout if value is None else shell.display_formatter.format(value)[0]["text/plain"]
+        text = shown.stdout if value is None else formatter.format(value)[0]["text/plain"]
         assert expected in text, command
