@@ -182,7 +182,7 @@ class Shelf:
 
     def save_beside(self, layer: str, table: pa.Table, seconds_per_image: float) -> None:
         """Keep rows of a layer that nobody asked for, for later cells, where that evicts nothing and others lack it."""
-        began, facts = time.monotonic(), self.facts(layer)
+        facts = self.facts(layer)
         try:
             known = self._store.digests(facts.key)
             fresh = [digest not in known for digest in table.column("digest").to_pylist()]
@@ -194,7 +194,6 @@ class Shelf:
             return  # nobody waits for it: what was asked for says what is wrong with the store
         self._beside[layer] = self._beside.get(layer, 0) + size
         self._stored.append(LayerStored(layer=layer, rows=table.num_rows, size=size, later=True))
-        self.beside_seconds += time.monotonic() - began
 
     def _beside_notes(self) -> tuple[str, ...]:
         """What was kept for later cells, at which cost; nothing where nothing was."""
