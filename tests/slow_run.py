@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 
 
 class SlowRun:
-    """A RunHandle. hold: waits for `let_go()` at the `start`, once a layer is `scored`, or at the `end`; empty: nowhere.
+    """A RunHandle. hold: wait for `let_go()` at the `start`, once a layer is `scored`, or at the `end`; empty: nowhere.
     stubborn: a cancel does not end it either before `let_go()`; fails: it ends in an error once a layer is scored.
     """
 

@@ -56,7 +56,7 @@ def test_nbval_fails_exactly_the_failing_cells(tmp_path: Path) -> None:
 
 
 def test_nbclient_stops_at_each_of_them(tmp_path: Path) -> None:
-    """As `jupyter execute` and nbconvert run notebooks: a true error output, short and coded, for every kind. Cells that
+    """As `jupyter execute` and nbconvert run them: a true error output, short and coded, for every kind. Cells that
     say `raises-exception` let it go on, the last one does not.
     """
     book = nbformat.read(notebook(tmp_path, BAD_SPEC, BAD_LINE, FAILING_RUN, CELL, BAD_FLAG), 4)

@@ -35,7 +35,8 @@ JOBS = """shop = globals().get("shop")  # on a slow machine the interrupt may ha
 if shop: shop.wait(300)
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
-print(list(spark.sparkContext.statusTracker().getActiveJobsIds()), spark.range(3).count(), shop.status if shop else "cancelled")"""
+jobs = list(spark.sparkContext.statusTracker().getActiveJobsIds())
+print(jobs, spark.range(3).count(), shop.status if shop else "cancelled")"""
 
 
 @pytest.fixture(scope="module")
