@@ -72,7 +72,10 @@ def lab_server(folder: Path, theme: str = "JupyterLab Light") -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:  # a kernel that does not end by itself
+            server.kill()
 
 
 def _free_port() -> int:

@@ -54,7 +54,7 @@ shop_table = pd.read_parquet("catalogue/products.parquet")
 shop_table["<img src=x onerror=window.hacked=1>"] = range(len(shop_table))"""
 JOBS = """{name}.wait(60)
 from pyspark.sql import SparkSession
-context = SparkSession.getActiveSession().sparkContext
+context = SparkSession.builder.getOrCreate().sparkContext
 jobs, works = list(context.statusTracker().getActiveJobsIds()), context.parallelize([1, 2, 3]).count()
 print(jobs, works, {name}.status, len({name}.accuracy) > 2)"""
 CELLS = (

@@ -209,7 +209,7 @@ def _key(state: PanelState, table_alone: LayerScore | None) -> str:
 def _axis(scale: Scale, metric: str, seconds: bool) -> str:
     """Both ends of the axis under the bars."""
     ends = "".join(f"<span>{esc(format_score(metric, end))}</span>" for end in (scale.low, scale.high))
-    line = css(display="flex", justify_content="space-between", opacity="0.75", font_size="0.85em")
+    line = css(display="flex", justify_content="space-between", gap="8px", opacity="0.75", font_size="0.85em")
     blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>")
     tail = f'<td colspan="{3 if seconds else 2}"{css(**_CELL)}></td>'
     return _tr(blank + tail, top=True)
