@@ -48,7 +48,7 @@ class VistaMagic(Magics):
     speculate = Enum(
         ("auto", "always", "never"), "auto", help="whether other layers on the way are kept for later cells"
     ).tag(config=True)
-    store_dir = Unicode("", help="folder of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
+    store_dir = Unicode("", help="folder or URI of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
     store_budget = Unicode("", help="bytes it may take, such as 5GB; empty: VISTA_NB_STORE_BYTES, else 20GB").tag(
         config=True
     )
@@ -130,12 +130,8 @@ class VistaMagic(Magics):
             shown = result.explain(analyze=True)
             display(_Text(str(shown)) if kind == "text" else shown)
 
-    def _store(self) -> Path | None:
-        if not self.store_dir:
-            return None
-        from vista_nb.store.files import store_folder
-
-        return store_folder(self.store_dir)
+    def _store(self) -> str | None:
+        return self.store_dir or None
 
     # -- lines --------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ def submit(
     reuse: str = "auto",
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
     store_budget: str | int | None = None,
     speculate: str | None = None,
 ) -> VistaResult:
@@ -82,7 +82,7 @@ def explain(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
     speculate: str | None = None,
 ) -> Plan:
     """The plan a run would obey, without a JVM and without TensorFlow."""
@@ -101,7 +101,7 @@ def vary(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
 ) -> Variation:
     """Where the plan changes as memory, nodes or cores vary: `memory=2g..64g`. Starts no engine."""
     from vista_nb.session.varying import vary_spec

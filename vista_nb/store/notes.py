@@ -72,6 +72,11 @@ class Notes:
     def swept(self, found: Swept) -> None:
         self._rubbish = self._rubbish.plus(found)
 
+    def say(self, text: str) -> None:
+        """Once: every look at a store that is out of reach meets the same."""
+        if text not in self._lines:
+            self._add(text)
+
     def _add(self, text: str) -> None:
         self._lines.append(text)
         if self._later:
