@@ -57,8 +57,8 @@ def cell(
 ) -> Cell:
     """Link the photos, look into the store, plan, run, remember: all but the engines.
 
-    remote: the address of the store behind the folder, which VISTA_NB_STORE_DIR names then. fetches: whether the run may
-    read from it, as after a plan that it did not keep its word to.
+    remote: the address behind the folder, which VISTA_NB_STORE_DIR names then. fetches: whether it is looked into: not
+    in the plan that follows one to which it did not keep its word.
     """
     inputs = replace(run_inputs(work, folder, run=run), store_budget=budget, store_remote=remote)
     options = Options(reuse, store_dir=remote or inputs.store_dir, verify=True, speculate=speculate, remote=fetches)

@@ -120,7 +120,8 @@ def test_another_kernel_infers_nothing(uri: str, tmp_path: Path, monkeypatch: py
 
 def test_no_server_is_a_note(tmp_path: Path, uri: str) -> None:
     """An endpoint that nobody listens at, and a bucket that is not there: what was made stays here."""
-    for wrong in ("s3://features/x?region=us-east-1&endpoint_override=http://127.0.0.1:9", uri.replace("features", "no")):
+    nobody = "s3://features/x?region=us-east-1&endpoint_override=http://127.0.0.1:9"
+    for wrong in (nobody, uri.replace("features", "no")):
         told = put(tmp_path / "one", wrong, ["a"])
         assert any("VST618" in line for line in told)
     assert Store(tmp_path / "one").digests(FACTS.key) == {"a"}

@@ -52,7 +52,7 @@ def another_kernel(folder: Path) -> None:
 
 @pytest.mark.parametrize("pool", [Pooling.MAX_2X2, Pooling.AVG])
 def test_another_kernel_infers_nothing(pool: Pooling, shop: Path, bucket: Path) -> None:
-    """Features and scores equal those of the run that made them, and of one without any store; each reuse says whence."""
+    """Features and scores equal those of the run that made them, and of one without a store; each reuse says whence."""
     work = workload(shop / "items.csv", tiny_cnn(), TOP, pool=pool)
     first = cell(work, shop, run="r1", remote=bucket.as_uri())
     assert first.inferred == 60

@@ -1,4 +1,4 @@
-"""The remote tier's protocol, over pyarrow's own local file system: what exists, what does not, what is never misread."""
+"""The remote tier's protocol, over pyarrow's local file system: what exists, what does not, what is never misread."""
 
 from __future__ import annotations
 
@@ -69,7 +69,12 @@ def test_an_address_is_a_tier_behind_a_folder(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [("s3a://b/x", "s3://"), ("ftp://u:secret@h/x", "ftp://h/x"), (Path("s3://b/x"), "as text"), ("s3:/b/x", "as text")],
+    [
+        ("s3a://b/x", "s3://..."),
+        ("ftp://u:secret@h/x", "ftp://h/x"),
+        (Path("s3://b/x"), "as text"),
+        ("s3:/b/x", "as text"),
+    ],
 )
 def test_other_addresses_are_refused(given: str | Path, said: str) -> None:
     """By their scheme, or because pathlib has spoilt them; and no password is repeated."""

@@ -66,6 +66,6 @@ def _check(address: str, as_path: bool) -> None:
         message = f"the store's address {address} is no URI: pathlib and single slashes spoil it"
         raise VistaStoreError("VST615", message, "give it as text, such as 's3://bucket/folder'")
     if scheme not in SCHEMES:
-        hint = "s3://..." if scheme in ("s3a", "s3n") else f"one of: {', '.join(f'{s}://' for s in SCHEMES)}"
+        known = "s3://..." if scheme in ("s3a", "s3n") else f"one of {', '.join(f'{s}://' for s in SCHEMES)}"
         message = f"the store cannot be at {shown(address)}: nothing here reads {scheme}://"
-        raise VistaStoreError("VST615", message, hint)
+        raise VistaStoreError("VST615", message, f"name a folder, or {known}")
