@@ -47,7 +47,9 @@ class VistaMagic(Magics):
     speculate = Enum(
         ("auto", "always", "never"), "auto", help="whether other layers on the way are kept for later cells"
     ).tag(config=True)
-    store_dir = Unicode("", help="folder or URI of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
+    store_dir = Unicode("", help="folder or URI of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(
+        config=True
+    )
     store_budget = Unicode("", help="bytes it may take, such as 5GB; empty: VISTA_NB_STORE_BYTES, else 20GB").tag(
         config=True
     )

@@ -1,4 +1,4 @@
-"""Whole runs over a remote store: the first sends, a kernel with an empty disk fetches, a damaged part is made again."""
+"""Whole runs over a remote store: one sends, a kernel with an empty disk fetches, a damaged part is made again."""
 
 from __future__ import annotations
 

@@ -305,7 +305,7 @@ def test_a_store_out_of_reach_is_not_asked_at_once_again(away: str, monkeypatch:
     for seconds, questions in ((30.0, 1), (30.0, 1), (0.0, 2)):
         monkeypatch.setattr(remote_module, "RETRY_SECONDS", seconds)
         with pytest.raises(VistaStoreError, match="VST618"):
-            Remote(away, print).keys()
+            Remote(away, print).layer_keys()
         assert len(asked) == questions
 
 

@@ -1,6 +1,7 @@
 """What a plan takes from the remote store, brought into the local one before the plan is walked.
 
-Reads a plan and the store, returns which layer sets came. May touch: the store, both tiers. DESIGN.md section 9; ADR 30.
+Reads a plan and the store, returns which layer sets came. May touch: the store, both tiers. DESIGN.md section 9;
+ADR 30.
 The plan was made from what the remote store says it has. Where it does not keep its word, the plan is made again from
 what is here: nothing of the executor needs to know that parts can fail to come.
 """

@@ -134,4 +134,4 @@ def _store() -> Check:
 
 def _behind(remote: Remote | None) -> str:
     """Asks it, and fails where it does not answer."""
-    return f"; behind it {remote.name}, {len(remote.keys())} layer sets" if remote else ""
+    return f"; behind it {remote.name}, {len(remote.layer_keys())} layer sets" if remote else ""

@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
-__all__ = ["broken_cut", "kept_beside", "key_of", "known_bad", "open_store", "poolings_keys", "raw_key_of", "remember_bad", "stored_layers"]
+__all__ = [
+    "broken_cut",
+    "kept_beside",
+    "key_of",
+    "known_bad",
+    "open_store",
+    "poolings_keys",
+    "raw_key_of",
+    "remember_bad",
+    "stored_layers",
+]
 
 
 def known_bad(workload: Workload, images: ImageTables, options: Options) -> ImageTables:

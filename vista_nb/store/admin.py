@@ -29,8 +29,8 @@ __all__ = ["Checked", "Holding", "Inventory", "check", "clean", "drop", "invento
 class Holding:
     """One layer set. used: seconds since 1970; times: runs that read it, saved: seconds of inference they did without.
 
-    in_use: a running cell relies on some of it. remote_rows, remote_bytes: what the remote tier has of it; layers has no
-    parts where nothing lies here.
+    in_use: a running cell relies on some of it. remote_rows, remote_bytes: what the remote tier has of it; `layers` has
+    no parts where nothing lies here.
     """
 
     layers: LayerSet

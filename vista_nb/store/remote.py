@@ -53,7 +53,7 @@ class Remote:
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
-    def keys(self) -> frozenset[str]:
+    def layer_keys(self) -> frozenset[str]:
         """Of all layer sets, asked once. Raises VST618 where the store cannot be reached."""
         if self._keys is None:
             self._raise_if_down()
@@ -69,7 +69,7 @@ class Remote:
 
     def parts(self, key: str) -> tuple[RemotePart, ...]:
         """Those of a layer set that this process may use, newest first. Raises VST618."""
-        if key not in self.keys():
+        if key not in self.layer_keys():
             return ()
         with self._reaching("looking into"):
             paths = [path.rpartition("/")[2] for path, _, _ in self._list(self._at(key))]
@@ -86,10 +86,12 @@ class Remote:
     def leftovers(self, before: float) -> list[Leftover]:
         """Objects older than `before` (seconds since 1970) that no JSON names, and JSONs that a killed upload left."""
         with self._reaching("looking into"):
-            files = {path: (size, when) for key in self.keys() for path, size, when in self._list(self._at(key))}
+            files = {path: (size, when) for key in self.layer_keys() for path, size, when in self._list(self._at(key))}
             whole = {path for path in files if path.endswith(".json") and self._is_whole(path)}
         named = whole | {f"{path.removesuffix('.json')}.parquet" for path in whole}
-        return [Leftover(path, size) for path, (size, when) in sorted(files.items()) if path not in named and when < before]
+        return [
+            Leftover(path, size) for path, (size, when) in sorted(files.items()) if path not in named and when < before
+        ]
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ class Remote:
                 return False
 
     def ignore(self, found: RemotePart) -> None:
-        """This process does not see it any more."""
+        """Not seen by this process any more."""
         _damaged.add((self.address, found.key, found.name))
 
     def send(self, found: RemotePart, source: Path, stopped: Callable[[], bool]) -> bool:

@@ -24,7 +24,7 @@ def remote_sets(store: Store) -> dict[str, LayerSet]:
     if store.remote is None:
         return {}
     try:
-        found = {key: _as_set(store.remote.parts(key)) for key in store.remote.keys()}
+        found = {key: _as_set(store.remote.parts(key)) for key in store.remote.layer_keys()}
     except VistaStoreError as error:
         store.say(_unreached(error))
         return {}
@@ -56,7 +56,7 @@ def sweep_remote(store: Store, now: float | None = None) -> Swept:
 
 
 def verify_remote(store: Store, key: str) -> list[Part]:
-    """Read all its parts; those that are whole. The JSON of one that is not goes, and `gc` takes the rest after a day."""
+    """Read all its parts; those that are whole. Of one that is not the JSON goes, and `gc` takes the rest after a day."""
     remote = store.remote
     if remote is None:
         return []

@@ -57,7 +57,9 @@ class Sending:
         told = []
         if self._sent:
             size = format_bytes(sum(part.bytes for part in self._sent))
-            told.append(f"store: {len(self._sent)} new part{'s' * (len(self._sent) > 1)} ({size}) sent to {self._remote.name}")
+            told.append(
+                f"store: {len(self._sent)} new part{'s' * (len(self._sent) > 1)} ({size}) sent to {self._remote.name}"
+            )
         if self._error is not None:
             error = self._error
             told.append(f"store: not all was sent to the remote tier ({error.code}), it stays here: {error.message}")
