@@ -72,7 +72,9 @@ def cell(
     plan = replace(plan, logical=replace(plan.logical, waves=work.spec.plan.waves or plan.logical.waves))
     wanted = promised(plan, stored)
     if wanted:
-        came, whole = fetch_layers(open_store(options), work, images, inputs.model, wanted)
+        store = open_store(options, of_run=True)
+        came, whole = fetch_layers(store, work, images, inputs.model, wanted)
+        store.close()
         if not whole:
             return cell(work, folder, reuse, run, speculate, budget, remote, fetches=False)
         inputs = replace(inputs, fetched=came)

@@ -16,6 +16,9 @@ from remote_support import AWAY, FACTS, bring, put, rows
 
 from vista_nb.errors import VistaStoreError
 from vista_nb.executor.cnn.tensors import tensors_column
+from vista_nb.listings import store_table
+from vista_nb.session.options import Options
+from vista_nb.session.reuse import open_store
 from vista_nb.store import remote as remote_module
 from vista_nb.store.admin import check, clean, drop, inventory
 from vista_nb.store.fetching import fetch, remote_rows
@@ -24,6 +27,7 @@ from vista_nb.store.manifest import FORMAT
 from vista_nb.store.place import SCHEMES, Place, shown, store_place
 from vista_nb.store.remote import Remote
 from vista_nb.store.remote_part import RemotePart, Unfinished, parse_part, render_part
+from vista_nb.units import format_bytes
 
 NAMES = ["a", "bb", "ccc"]
 
@@ -307,6 +311,10 @@ def test_a_store_out_of_reach_is_not_asked_at_once_again(away: str, monkeypatch:
         with pytest.raises(VistaStoreError, match="VST618"):
             Remote(away, print).layer_keys()
         assert len(asked) == questions
+    monkeypatch.setattr(remote_module, "RETRY_SECONDS", 300.0)
+    with pytest.raises(VistaStoreError, match="VST618"):
+        open_store(Options("require", store_dir=away)).remote.layer_keys()  # type: ignore[union-attr]
+    assert len(asked) == 3
 
 
 def test_a_stopped_run_sends_nothing_more(bucket: Path, uri: str, tmp_path: Path) -> None:
@@ -337,6 +345,9 @@ def test_looking_dropping_checking(bucket: Path, uri: str, tmp_path: Path) -> No
     store = Store(tmp_path / "two", remote=uri)
     (holding,) = inventory(store).holdings
     assert (holding.layers.rows, holding.remote_rows, holding.remote_bytes > 0) == (0, 3, True)
+    shown_as = str(store_table(inventory(store)))
+    assert f"3 images, {format_bytes(holding.remote_bytes)}" in shown_as
+    assert f"in {uri}" in shown_as
     assert (check(store, [FACTS.key]).parts, check(store, [FACTS.key]).notes) == (1, ())
     assert drop(store, FACTS.key) == holding.remote_bytes
     assert objects(bucket, "*") == []

@@ -60,7 +60,7 @@ def promised(plan: Plan, stored: Sequence[StoredLayer]) -> tuple[StoredLayer, ..
 def fetch_layers(
     store: Store, workload: Workload, images: ImageTables, model: ModelSource, wanted: Sequence[StoredLayer]
 ) -> tuple[frozenset[str], bool]:
-    """(keys of what came, whether all came that these layers were said to have)."""
+    """(keys of what came, whether all came that these layers were said to have). The run's notes say what did not."""
     needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
     came, whole = set[str](), True
     for stored in wanted:
@@ -74,4 +74,5 @@ def fetch_layers(
             came |= {key} if new else set()
             there |= new
         whole = whole and len(there) >= stored.rows - stored.memory
+    store.tell_later()
     return frozenset(came), whole

@@ -134,4 +134,7 @@ def _store() -> Check:
 
 def _behind(remote: Remote | None) -> str:
     """Asks it, and fails where it does not answer."""
-    return f"; behind it {remote.name}, {len(remote.layer_keys())} layer sets" if remote else ""
+    if remote is None:
+        return ""
+    remote.ask_again()
+    return f"; behind it {remote.name}, {len(remote.layer_keys())} layer sets"

@@ -65,7 +65,10 @@ def _folder(options: Options) -> Path:
 def open_store(options: Options, *, of_run: bool = False) -> Store:
     """The store that a cell means, with the tier behind it."""
     folder, remote = store_place(options.store_dir)
-    return Store(folder, options.store_budget, of_run=of_run, remote=remote if options.remote else None)
+    store = Store(folder, options.store_budget, of_run=of_run, remote=remote if options.remote else None)
+    if store.remote is not None and options.reuse == "require":
+        store.remote.ask_again()
+    return store
 
 
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:

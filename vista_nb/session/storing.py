@@ -112,4 +112,7 @@ def _names(holding: Holding) -> set[str]:
 
 def _open(store_dir: Path | str | None, budget: int | None) -> Store:
     folder, remote = store_place(store_dir)
-    return Store(folder, budget, remote=remote)
+    store = Store(folder, budget, remote=remote)
+    if store.remote is not None:
+        store.remote.ask_again()
+    return store

@@ -136,6 +136,10 @@ class Store:
         """One more of them, once."""
         self._notes.say(text)
 
+    def tell_later(self) -> None:
+        """The run that opens this store next tells its notes, for one that only prepares it."""
+        self._notes.wait()
+
     def held(self) -> int:
         """Bytes of the whole store on disk."""
         with coded("reading the store", self.root):

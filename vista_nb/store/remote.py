@@ -24,8 +24,10 @@ from vista_nb.store.remote_part import RemotePart, Unfinished, parse_part, rende
 
 __all__ = ["RETRY_SECONDS", "Leftover", "Remote"]
 
-RETRY_SECONDS = 30.0
-"""A store that did not answer is not asked again before: each question may take seconds."""
+RETRY_SECONDS = 300.0
+"""A store that did not answer is not asked again before, but where somebody waits for its answer: each question takes
+seconds.
+"""
 
 _CHUNK = 4_000_000
 _THREADS = 8
@@ -50,6 +52,10 @@ class Remote:
         self.address, self.name, self._say = address, shown(address), say
         self._opened: tuple[Any, str] | None = None
         self._keys: frozenset[str] | None = None
+
+    def ask_again(self) -> None:
+        """Even if it did not answer a moment ago: somebody wants to know."""
+        _down.pop(self.address, None)
 
     # -- looking -----------------------------------------------------------------------------------------------------
 

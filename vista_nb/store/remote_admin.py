@@ -56,7 +56,7 @@ def sweep_remote(store: Store, now: float | None = None) -> Swept:
 
 
 def verify_remote(store: Store, key: str) -> list[Part]:
-    """Read all its parts; those that are whole. Of one that is not the JSON goes, and `gc` takes the rest after a day."""
+    """Read all its parts; those that are whole. Of others the JSON goes, and `gc` takes the rest after a day."""
     remote = store.remote
     if remote is None:
         return []
