@@ -26,8 +26,8 @@ facts = LayerSetFacts("m" * 64, "resnet50", "decode1:caffe:224x224", "conv5_1", 
 store = Store(Path(sys.argv[1]), of_run=True, remote=sys.argv[2])
 print("ready", flush=True)
 for i in range(int(sys.argv[4])):
-    names = [f"{sys.argv[3]}-{i}-{j}" for j in range(2000)]
-    values = [[float(i), float(j), 3.0] for j in range(2000)]
+    names = [f"{sys.argv[3]}-{i}-{j}" for j in range(400)]
+    values = [[float(i), float(j), 3.0] for j in range(400)]
     store.write_table(facts, pa.table({"digest": names, "vector": values}), sys.argv[3])
     store.settle()
 """
@@ -81,4 +81,4 @@ def test_two_kernels_send_at_once(tmp_path: Path) -> None:
         if (tmp_path / "bucket" / "v1").exists():
             check(uri, tmp_path / "reader")
     assert [writer.returncode for writer in writers] == [0, 0]
-    assert check(uri, tmp_path / "reader") == 2 * 10 * 2000
+    assert check(uri, tmp_path / "reader") == 2 * 10 * 400
