@@ -47,7 +47,9 @@ class VistaMagic(Magics):
     speculate = Enum(
         ("auto", "always", "never"), "auto", help="whether other layers on the way are kept for later cells"
     ).tag(config=True)
-    store_dir = Unicode("", help="folder of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
+    store_dir = Unicode("", help="folder or URI of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(
+        config=True
+    )
     store_budget = Unicode("", help="bytes it may take, such as 5GB; empty: VISTA_NB_STORE_BYTES, else 20GB").tag(
         config=True
     )
@@ -183,13 +185,9 @@ class VistaMagic(Magics):
 
         return view_for(kind, result, **traits)
 
-    def store_folder(self) -> Path | None:
-        """The folder that `%config` names; None: the environment's or the default one."""
-        if not self.store_dir:
-            return None
-        from vista_nb.store.files import store_folder
-
-        return store_folder(self.store_dir)
+    def store_folder(self) -> str | None:
+        """The folder or address that `%config` names; None: the environment's or the default one."""
+        return self.store_dir or None
 
 
 def _import_early(module: str) -> None:

@@ -152,12 +152,12 @@ def test_every_command_is_said(shell: InteractiveShell) -> None:
 
 
 def test_settings_are_checked(folder: Path, shell: InteractiveShell) -> None:
-    """A size that is none, and an address where a folder must be."""
+    """A size that is none, and an address that nothing reads."""
     shell.run_line_magic("config", "VistaMagic.store_budget = 'much'")
     with pytest.raises(VistaStoreError, match="VST616"):
         shell.magics_manager.registry["VistaMagic"].vista("store ls")
     shell.run_line_magic("config", "VistaMagic.store_budget = ''")
-    shell.run_line_magic("config", "VistaMagic.store_dir = 'hdfs://name/store'")
+    shell.run_line_magic("config", "VistaMagic.store_dir = 'ftp://name/store'")
     with pytest.raises(VistaStoreError, match="VST615"):
         shell.magics_manager.registry["VistaMagic"].vista("store ls")
 

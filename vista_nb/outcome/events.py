@@ -85,7 +85,8 @@ class LayerReused(Event):
     """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost.
 
     raw: its raw tensors, which inference goes on from. memory: it lay in Storage Memory, and came from no disk.
-    pooling: it was made of the features of this other pooling, which hold it.
+    pooling: it was made of the features of this other pooling, which hold it. remote: this run fetched some of it from
+    the remote store.
     """
 
     layer: str = ""
@@ -97,6 +98,7 @@ class LayerReused(Event):
     raw: bool = False
     memory: bool = False
     pooling: str = ""
+    remote: bool = False
 
 
 @dataclass(frozen=True)
