@@ -29,7 +29,7 @@ plan: {{cpu: 1, batch_size: {batch}, waves: 1, speculate: never, {plan}}}"""
 CLUSTER = "LogisticRegression(regParam=0.02)"
 DRIVER = "sklearn.LogisticRegression(solver='saga', tol=0.0, max_iter=1000000)"
 STAGED = "materialization: staged, pooling: pulled_up, training: cluster"
-SOON = 20.0  # seconds; 1.1 to 1.3 were seen on two idle cores
+SOON = 20.0  # seconds; at most 1.04 was seen on two idle cores (benchmarks.interrupt)
 # the cell ends at once; a JVM that was just starting is left to come up, and a session beside it would be a second one
 JOBS = """shop = globals().get("shop")  # on a slow machine the interrupt may have come before it was bound
 if shop: shop.wait(300)
