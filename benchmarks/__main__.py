@@ -31,13 +31,15 @@ FULL = (
     "optimizer_clock",
     "memory_limits",
     "worker_memory",
+    "panel",
+    "interrupt",
     "results_table",
 )
 NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
 FLAGS = ("--full", "--quick")
 SIZED = (
     *("start", "second_cell", "speculation", "incremental", "store_kills"),
-    *("speed", "against_lazy", "cold", "scaling", "interim"),
+    *("speed", "against_lazy", "cold", "scaling", "interim", "panel", "interrupt"),
 )
 """Those that take both flags."""
 

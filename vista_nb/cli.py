@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from vista_nb import __version__
-from vista_nb.errors import NoFeasiblePlan, VistaError, VistaUsageError
+from vista_nb.errors import NoFeasiblePlan, PlanRefused, VistaError, VistaUsageError
+from vista_nb.spec.suggest import did_you_mean
 from vista_nb.store_command import STORE_COMMANDS, run_store
+from vista_nb.units import parse_bytes, parse_seconds
 
 __all__ = ["main"]
 
@@ -24,7 +27,10 @@ INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose mistakes are coded errors, so that they look like every other one."""
+    """argparse whose mistakes are coded errors, so that they look like every other one; no half-written options."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise VistaUsageError("VST001", message, f"{self.prog} --help")
@@ -32,11 +38,15 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors go to standard error in their short form; their class gives the status."""
+    as_json = False
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parsed(argv)
+        as_json = getattr(arguments, "json", False)
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except VistaError as error:
+        if isinstance(error, PlanRefused):
+            print(json.dumps({"error": error.message, "code": error.code}) if as_json else _explained(error.plan))
         print(error, file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as error:
@@ -45,6 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (`| head`) has left: nothing to say, and nothing to flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Raises VistaUsageError; for an option that the command does not have with the one that was meant."""
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        label = unknown[0].partition("=")[0]
+        known = sorted(set(re.findall(r"(?<!\S)--[a-z-]+", arguments.parser.format_help())))
+        hint = did_you_mean(label, known, "options") if label.startswith("-") else f"{arguments.parser.prog} --help"
+        raise VistaUsageError("VST001", f"{arguments.parser.prog}: unknown argument {label!r}", hint)
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path("demo_output"), help="where everything goes")
     store = _command(commands, "store", _store, "the stored layers: " + "; ".join(STORE_COMMANDS.values()))
     store.add_argument("words", nargs="*", metavar="COMMAND", help="ls (default), pin, unpin, drop, gc, verify")
+    spec = _command(commands, "spec", _spec, "what a spec may say; one key in full; a spec to start from")
+    spec.add_argument("key", nargs="?", metavar="KEY", help="a key, or a part such as plan.cpu")
+    spec.add_argument("--template", action="store_true", help="a cell to start from")
     doctor = _command(commands, "doctor", _doctor, "what this machine has for a run, and what is missing")
     doctor.add_argument("--calibrate", nargs="*", metavar="CNN", help="measure this machine and these CNNs first")
     _command(commands, "cnns", _cnns, "the known CNNs")
@@ -74,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], int], words: str) -> Any:
     command = commands.add_parser(name, help=words, description=words)
-    command.set_defaults(command=function)
+    command.set_defaults(command=function, parser=command)
     return command
 
 
@@ -83,7 +107,39 @@ def _spec_command(commands: Any, name: str, function: Callable[[argparse.Namespa
     command.add_argument("spec", type=Path, metavar="SPEC", help="a file holding the spec")
     command.add_argument("--profile", choices=("default", "sigmod2020"), help="how to plan")
     command.add_argument("--set", dest="overrides", action="append", default=[], type=_override, metavar="KEY=VALUE")
+    command.add_argument(
+        "--layers",
+        dest="overrides",
+        action="append",
+        type=lambda text: ("layers", text),
+        metavar="LAYERS",
+        help="other layers than the spec's",
+    )
+    command.add_argument("--max-mem", type=_measure(parse_bytes), metavar="SIZE", help="refuse plans that hold more")
+    command.add_argument(
+        "--max-time", type=_measure(parse_seconds), metavar="TIME", help="refuse plans that take longer"
+    )
     return command
+
+
+def _measure(read: Callable[[str], float]) -> Callable[[str], float]:
+    def measured(text: str) -> float:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return measured
+
+
+def _chosen(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `session` is told of the options that `run` and `explain` share."""
+    return {
+        "profile": arguments.profile,
+        "overrides": tuple(arguments.overrides),
+        "max_memory": arguments.max_mem,
+        "max_seconds": arguments.max_time,
+    }
 
 
 def _override(text: str) -> tuple[str, str]:
@@ -102,7 +158,7 @@ def _existing(spec: Path) -> Path:
 def _run(arguments: argparse.Namespace) -> int:
     from vista_nb import session
 
-    chosen = {"profile": arguments.profile, "overrides": tuple(arguments.overrides), "reuse": arguments.reuse}
+    chosen = _chosen(arguments) | {"reuse": arguments.reuse}
     if arguments.json and not arguments.analyze:
         raise VistaUsageError("VST003", "--json shows what --analyze finds", "add --analyze")
     result = session.run(_existing(arguments.spec), ui="off" if arguments.json else "text", **chosen)
@@ -121,7 +177,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
         raise VistaUsageError("VST003", "--picture draws what --vary finds", "add --vary memory=2g..64g")
     try:
-        plan = session.explain(_existing(arguments.spec), profile=arguments.profile, overrides=overrides)
+        plan = session.explain(_existing(arguments.spec), **_chosen(arguments))
     except NoFeasiblePlan as error:
         if not arguments.json:
             raise
@@ -134,10 +190,14 @@ def _explain(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(to_json(plan), indent=2))
         return 0
+    print(_explained(plan))
+    return 0
+
+
+def _explained(plan: Any) -> str:
     from vista_nb.plan.explain import explain
 
-    print(explain(plan))
-    return 0
+    return explain(plan)
 
 
 def _vary(arguments: argparse.Namespace, overrides: tuple[tuple[str, str], ...]) -> int:
@@ -168,6 +228,13 @@ def _store(arguments: argparse.Namespace) -> int:
     answer = run_store(arguments.words)
     print(answer.shown)
     return 0 if answer.ok else 1
+
+
+def _spec(arguments: argparse.Namespace) -> int:
+    from vista_nb.spec_help import spec_help
+
+    print(spec_help("--template" if arguments.template else arguments.key))
+    return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@
      +-- VistaSpecError            2   the cell text: all problems of a spec at once      VST1xx
      +-- VistaPlanError            3   no plan can be made or obeyed                      VST2xx
      |    +-- NoFeasiblePlan       3   nothing fits: which inequality, what would help
+     |    +-- PlanRefused          3   the plan is beyond the user's own limit
      +-- VistaDataError            1   a row, a file or a column is not usable            VST3xx
      +-- VistaEnvironmentError     1   no Java, no package, a wrong version               VST4xx
      +-- VistaRunError             1   an engine failed at a stage                        VST5xx
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 __all__ = [
     "NoFeasiblePlan",
     "NotSupportedYet",
+    "PlanRefused",
     "Problem",
     "VistaCancelled",
     "VistaDataError",
@@ -152,6 +154,14 @@ class NoFeasiblePlan(VistaPlanError):
         self.changes = tuple(changes)
 
 
+class PlanRefused(VistaPlanError):
+    """`--max-mem` or `--max-time` forbids the plan, which `plan` holds, to be shown."""
+
+    def __init__(self, code: str, message: str, hint: str, plan: object) -> None:
+        super().__init__(code, message, hint)
+        self.plan = plan
+
+
 class VistaDataError(VistaError):
     """A row, column or file of the user's data cannot be used."""
 
@@ -173,17 +183,20 @@ class VistaStoreError(VistaError):
 
 
 class VistaCancelled(_Rendered, KeyboardInterrupt):
-    """The user stopped the run. `kept` says which layers are finished and stay usable."""
+    """The user stopped the run. `kept` says which layers are finished and stay usable; None: the run goes on."""
 
     exit_status = 130
     code = "VST500"
 
-    def __init__(self, message: str, kept: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, kept: Sequence[str] | None = ()) -> None:
         super().__init__(message)
         self.message = message
-        self.kept = tuple(kept)
+        self.kept = tuple(kept or ())
+        self._goes_on = kept is None
 
     def __str__(self) -> str:
+        if self._goes_on:
+            return f"VistaCancelled {self.code}: {self.message}"
         kept = f"; kept: {', '.join(self.kept)}" if self.kept else "; no layer was finished"
         return f"VistaCancelled {self.code}: {self.message}{kept}"
 

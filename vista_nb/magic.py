@@ -8,26 +8,22 @@ papermill must see a failed cell fail. No `output_can_be_silenced`: IPython woul
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
-from traitlets import Bool, Enum, Float, Unicode, observe
+from traitlets import Bool, Enum, Float, TraitError, Unicode, observe, validate
 
 from vista_nb import errors
-from vista_nb.errors import NotSupportedYet, VistaUsageError
-from vista_nb.magic_flags import (
-    LATER_SUBCOMMANDS,
-    SUBCOMMANDS,
-    CellFlags,
-    help_text,
-    parse_flags,
-    split_line,
-    take_vary,
-)
-from vista_nb.spec.suggest import did_you_mean
+from vista_nb.errors import PlanRefused, VistaCancelled
+from vista_nb.magic_flags import CellFlags, flags_of, help_text, insert_into, split_line
+from vista_nb.magic_settings import asked_ui, environment_first
+from vista_nb.units import parse_bytes, parse_seconds
+from vista_nb.views.words import Words
 
 __all__ = ["VistaMagic", "load_ipython_extension"]
 
@@ -35,7 +31,10 @@ __all__ = ["VistaMagic", "load_ipython_extension"]
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext vista_nb`; a second time changes nothing."""
     if not isinstance(shell.magics_manager.registry.get("VistaMagic"), VistaMagic):
+        from vista_nb.completion import install
+
         shell.register_magics(VistaMagic)
+        install(shell)
 
 
 @magics_class
@@ -48,10 +47,14 @@ class VistaMagic(Magics):
     speculate = Enum(
         ("auto", "always", "never"), "auto", help="whether other layers on the way are kept for later cells"
     ).tag(config=True)
-    store_dir = Unicode("", help="folder of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
+    store_dir = Unicode("", help="folder or URI of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(
+        config=True
+    )
     store_budget = Unicode("", help="bytes it may take, such as 5GB; empty: VISTA_NB_STORE_BYTES, else 20GB").tag(
         config=True
     )
+    max_mem = Unicode("", help="refuse plans whose workers hold more, such as 4GB; empty: no limit").tag(config=True)
+    max_time = Unicode("", help="refuse plans predicted to take longer, such as 10m; empty: no limit").tag(config=True)
     progress_after = Float(1.0, min=0.0, help="seconds before the live panel appears").tag(config=True)
     refresh_hz = Float(10.0, min=0.1, max=10.0, help="most redraws of the panel per second").tag(config=True)
 
@@ -65,186 +68,133 @@ class VistaMagic(Magics):
     def _short_errors(self, change: Mapping[str, Any]) -> None:
         errors.short_errors(change["new"])
 
+    @validate("store_budget", "max_mem", "max_time")
+    def _measure(self, proposal: Mapping[str, Any]) -> str:
+        """A wrong size is refused where it is written, not in the next cell."""
+        read: Callable[[str], object] = parse_seconds if proposal["trait"].name == "max_time" else parse_bytes
+        value = str(proposal["value"])
+        try:
+            read(value or "1")
+        except ValueError as error:
+            raise TraitError(str(error)) from None
+        return value
+
     @line_cell_magic
     @no_var_expand
     @needs_local_scope
     def vista(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Find out which CNN layer's features predict best: `%%vista`, then the spec. `%vista` alone lists all."""
-        if cell is None:
-            return self._subcommand(split_line(line))
-        flags = parse_flags(line)
         namespace = {**self.shell.user_ns, **(local_ns or {})}
-        return self._explain(cell, flags, namespace) if flags.explain else self._run(cell, flags, namespace)
+        words = insert_into(split_line(line), namespace)
+        if cell is None:
+            from vista_nb.magic_lines import obey
 
-    # -- cells --------------------------------------------------------------------------------------------------
+            return obey(self, words) if words else Words(help_text())
+        return self.execute(cell, flags_of(words), namespace)
 
-    def _explain(self, cell: str, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
-        from IPython.display import display
+    def execute(self, source: str | Path, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
+        """A cell's body, or a spec file: plan it or run it, as the flags say. A refused plan is shown."""
+        try:
+            return self._explain(source, flags, namespace) if flags.explain else self._run(source, flags, namespace)
+        except PlanRefused as error:
+            from vista_nb.views.plan_view import Explanation
 
-        from vista_nb import session
-        from vista_nb.views.plan_view import Explanation
+            self._show(Explanation(error.plan), flags)  # type: ignore[arg-type]
+            raise
 
-        chosen: dict[str, Any] = {
+    def _chosen(self, flags: CellFlags, namespace: Mapping[str, Any]) -> dict[str, Any]:
+        """What `session` is told of flags and settings; a flag wins."""
+        return {
             "namespace": namespace,
             "profile": flags.profile,
             "overrides": flags.overrides,
             "reuse": flags.reuse or self.reuse,
-            "store_dir": self._store(),
+            "store_dir": self.store_folder(),
         }
+
+    def _limits(self, flags: CellFlags) -> dict[str, Any]:
+        memory = parse_bytes(self.max_mem) if self.max_mem and flags.max_memory is None else flags.max_memory
+        seconds = parse_seconds(self.max_time) if self.max_time and flags.max_seconds is None else flags.max_seconds
+        return {"max_memory": memory, "max_seconds": seconds}
+
+    def _show(self, shown: Any, flags: CellFlags) -> None:
+        """A plan, or what was measured: as text where text was asked for, not at all where nothing was."""
+        from IPython.display import display
+
+        asked = asked_ui(flags.ui, self.ui)
+        if not flags.quiet and asked != "off":
+            display(Words(shown) if asked == "text" else shown)
+
+    def _explain(self, source: str | Path, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
+        from vista_nb import session
+        from vista_nb.views.plan_view import Explanation
+
+        chosen = self._chosen(flags, namespace)
         if flags.vary is not None:
             from vista_nb.views.vary_view import VariationView
 
-            found: Any = session.vary(cell, flags.vary, **chosen)
+            found: Any = session.vary(source, flags.vary, **chosen)
             shown: Any = VariationView(found)
         else:
-            found = session.explain(cell, speculate=self.speculate, **chosen)
+            found = session.explain(source, speculate=self.speculate, **self._limits(flags), **chosen)
             shown = Explanation(found)
         if flags.out:
             self.shell.push({flags.out: found})
-        if not flags.quiet and flags.ui != "off":
-            display(_Text(str(shown)) if flags.ui == "text" else shown)
+        self._show(shown, flags)
 
-    def _run(self, cell: str, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
+    def _run(self, source: str | Path, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
         """Bind at once, then draw until the end: an error or an interrupt leaves the partial result bound."""
         from vista_nb import session
-        from vista_nb.views.choose import resolve, view_for
+        from vista_nb.views.choose import resolve
 
         began = time.monotonic()
-        kind = "off" if flags.quiet else resolve(flags.ui or _env_or(self.ui))
-        result = session.submit(
-            cell,
-            namespace=namespace,
-            reuse=flags.reuse or self.reuse,
-            profile=flags.profile,
-            overrides=flags.overrides,
-            store_dir=self._store(),
-            store_budget=self.store_budget or None,
-            speculate=self.speculate,
-        )
-        self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
+        kind = "off" if flags.quiet else resolve(flags.ui or environment_first(self.ui))
+        result: Any = None
+        try:
+            result = session.submit(
+                source,
+                store_budget=self.store_budget or None,
+                speculate=self.speculate,
+                **self._limits(flags),
+                **self._chosen(flags, namespace),
+            )
+            self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
+            if kind in ("widget", "static"):
+                _import_early("matplotlib.backends.backend_agg")
+            view = self._view(kind, flags.background, result, began)
+        except BaseException as error:
+            if result is not None:
+                result.cancel()  # nobody would watch it
+            if isinstance(error, KeyboardInterrupt):
+                raise VistaCancelled("the run was cancelled before it began") from None
+            raise
+        if flags.background:
+            return session.watch(result, view)
+        session.drive(result, view)
+        if flags.analyze:
+            self._show(result.explain(analyze=True), flags)
+        return None
+
+    def _view(self, kind: str, background: bool, result: Any, began: float) -> Any:
         traits = {"progress_after": self.progress_after, "refresh_hz": self.refresh_hz, "began": began}
-        session.drive(result, view_for(kind, result, **traits))
-        if flags.analyze and kind != "off":
-            from IPython.display import display
+        if background:
+            from vista_nb.views.background_view import background_view
 
-            shown = result.explain(analyze=True)
-            display(_Text(str(shown)) if kind == "text" else shown)
+            return background_view(kind, result, result.run_id, result.cancel, **traits)
+        from vista_nb.views.choose import view_for
 
-    def _store(self) -> Path | None:
-        if not self.store_dir:
-            return None
-        from vista_nb.store.files import store_folder
+        return view_for(kind, result, **traits)
 
-        return store_folder(self.store_dir)
-
-    # -- lines --------------------------------------------------------------------------------------------------
-
-    def _subcommand(self, words: list[str]) -> Any:
-        if not words:
-            return _Text(help_text())
-        name, rest = words[0], words[1:]
-        if name.startswith("-"):
-            raise VistaUsageError("VST005", "a run is a cell, not a line", "write %%vista and the spec below it")
-        if name in LATER_SUBCOMMANDS:
-            raise NotSupportedYet("VST951", f"%vista {name} is not supported yet", "`%vista` lists what is")
-        known: dict[str, Callable[[list[str]], Any]] = {
-            "explain": self._explain_run,
-            "show": self._show,
-            "store": self._store_command,
-            "doctor": self._doctor,
-            "cnns": self._cnns,
-            "layers": self._layers,
-        }
-        if name not in known:
-            hint = did_you_mean(name, tuple(SUBCOMMANDS), "subcommands")
-            raise VistaUsageError("VST004", f"unknown subcommand {name!r}", hint)
-        return known[name](rest)
-
-    def _explain_run(self, words: list[str]) -> Any:
-        rest, varied = take_vary(words)
-        analyze = "--analyze" in rest
-        rest = [word for word in rest if word != "--analyze"]
-        if varied is None:
-            return self._show(rest, "explain").explain(analyze=analyze)
-        if analyze:
-            raise VistaUsageError("VST003", "--vary plans and does not run", "leave --analyze or --vary out")
-        from vista_nb import session
-        from vista_nb.views.vary_view import VariationView
-
-        _at_most(rest, 1, "explain")
-        return VariationView(session.vary_run(rest[0] if rest else None, varied))
-
-    def _show(self, words: list[str], name: str = "show") -> Any:
-        from vista_nb import session
-
-        _at_most(words, 1, name)
-        return session.show(words[0] if words else None)
-
-    def _store_command(self, words: list[str]) -> Any:
-        from vista_nb.store.budget import store_budget
-        from vista_nb.store_command import run_store
-
-        return run_store(words, self._store(), store_budget(self.store_budget)).shown
-
-    def _doctor(self, words: list[str]) -> Any:
-        from vista_nb import session
-        from vista_nb.listings import doctor_table
-
-        if words[:1] == ["--calibrate"]:
-            return self._calibrate(words[1:])
-        _at_most(words, 0, "doctor")
-        return doctor_table(session.doctor())
-
-    def _calibrate(self, names: list[str]) -> Any:
-        """One line that changes with each step; its last state is gone when the table is there."""
-        from IPython.display import display
-
-        from vista_nb import session
-        from vista_nb.listings import calibration_table
-
-        line = display(_Text("measuring ..."), display_id=True)
-        records = session.calibrate(
-            names, namespace=self.shell.user_ns, say=lambda text: line.update(_Text(text)) if line else None
-        )
-        if line:
-            line.update(_Text(f"measured: {', '.join(record.cnn for record in records)}"))
-        return calibration_table(records)
-
-    def _cnns(self, words: list[str]) -> Any:
-        from vista_nb.listings import cnns_table
-
-        _at_most(words, 0, "cnns")
-        return cnns_table()
-
-    def _layers(self, words: list[str]) -> Any:
-        from vista_nb.listings import layers_table
-
-        _at_most(words, 1, "layers")
-        if not words:
-            raise VistaUsageError("VST003", "%vista layers needs a CNN", "%vista cnns lists them")
-        from vista_nb.session.calibrating import as_measured
-        from vista_nb.session.own_models import cnn_called
-
-        return layers_table(*as_measured(cnn_called(words[0], self.shell.user_ns)))
+    def store_folder(self) -> str | None:
+        """The folder or address that `%config` names; None: the environment's or the default one."""
+        return self.store_dir or None
 
 
-class _Text(str):
-    """Text that a notebook shows without quotes."""
-
-    __slots__ = ()
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002
-        printer.text(str(self))
+def _import_early(module: str) -> None:
+    """While the engines work: what draws the last picture takes most of a second to import, and an interrupted kernel
+    should be idle within two.
+    """
+    threading.Thread(target=import_module, args=(module,), name="vista-import", daemon=True).start()
 
 
-def _env_or(configured: str) -> str:
-    """VISTA_NB_UI comes before `%config`: whoever runs a notebook headless must have the last word."""
-    import os
-
-    return "auto" if os.environ.get("VISTA_NB_UI", "").strip() else configured
-
-
-def _at_most(words: list[str], most: int, name: str) -> None:
-    if len(words) > most:
-        extra = " ".join(words[most:])
-        raise VistaUsageError("VST003", f"%vista {name}: nothing known about {extra!r}", SUBCOMMANDS[name])
+VistaMagic.vista.__doc__ = f"{VistaMagic.vista.__doc__}\n\n{help_text()}"  # what `%%vista?` shows

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from vista_nb.views.plots import Picture
+    from vista_nb.views.table_view import Table
 
 __all__ = ["RunHandle", "VistaResult"]
 
@@ -69,6 +70,13 @@ class VistaResult:
         self._lock = threading.Lock()
         self._state = PanelState.of(handle.plan)
         self._picture: tuple[PanelState, Picture | None] | None = None
+
+    @classmethod
+    def restored(cls, handle: RunHandle, state: PanelState) -> VistaResult:
+        """The result of a run that was saved: `state` is what its events had told."""
+        result = cls(handle)
+        result._state = state
+        return result
 
     # -- the run ------------------------------------------------------------------------------------------------
 
@@ -112,7 +120,7 @@ class VistaResult:
     @property
     def metric(self) -> str:
         """The metric that the layers are compared by."""
-        return self._handle.workload.metric
+        return self._handle.outcome.metric
 
     @property
     def accuracy(self) -> pd.DataFrame:
@@ -228,6 +236,13 @@ class VistaResult:
         columns = ["plan", "cpu", "join", "persistence", "batch_size", "feasible", "seconds", "peak_bytes", "why"]
         return pd.DataFrame(rows, columns=[*columns, "sentence"])
 
+    def compare(self, other: VistaResult) -> Table:
+        """Two runs side by side: accuracy per layer, seconds, memory, and what they did otherwise."""
+        from vista_nb.views.compare_view import Side, compare_table
+
+        sides = (Side(result.run_id, result.status, result.plan, result.outcome) for result in (self, other))
+        return compare_table(*sides)
+
     # -- shown --------------------------------------------------------------------------------------------------
 
     def report(self) -> Report:
@@ -255,6 +270,11 @@ class VistaResult:
     def worth_showing(self) -> bool:
         """False for a run that ended before anything was found out."""
         return self.status in ("planned", "running", "done") or bool(self.outcome.scores)
+
+    @property
+    def state(self) -> PanelState:
+        """What a panel of this run shows now."""
+        return self._settled()
 
     def _settled(self) -> PanelState:
         if self.status not in ("planned", "running"):
@@ -295,10 +315,6 @@ class VistaResult:
     def mistakes(self, layer: str) -> Any:  # noqa: ARG002
         """Held-out rows that a layer got wrong: not supported yet."""
         raise _not_yet("mistakes", "`.model(layer)` and `.features(layer)` let you score rows yourself")
-
-    def compare(self, other: VistaResult) -> Any:  # noqa: ARG002
-        """Two runs side by side: not supported yet."""
-        raise _not_yet("compare", "join the two `.accuracy` tables on layer")
 
     def save(self, path: Any) -> None:  # noqa: ARG002
         """Write the result to disk: not supported yet."""

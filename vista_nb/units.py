@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["GB", "GIB", "KB", "MB", "MIB", "format_bytes", "format_seconds", "parse_bytes"]
+__all__ = ["GB", "GIB", "KB", "MB", "MIB", "format_bytes", "format_seconds", "parse_bytes", "parse_seconds"]
 
 KB, MB, GB, TB = 10**3, 10**6, 10**9, 10**12
 MIB, GIB = 2**20, 2**30
@@ -36,6 +36,18 @@ def _checked(number: float, factor: int, text: object) -> int:
     if number < 0 or number * factor >= 2**63:
         raise ValueError(f"not a size: {text!r}")
     return round(number * factor)
+
+
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of `90`, `90s`, `10m`, `10 min`, `1.5h`. Raises ValueError for anything else, and for nothing."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text, re.IGNORECASE)
+    factor = _SECONDS.get(match.group(2).lower()) if match else None
+    if match is None or factor is None or float(match.group(1)) <= 0:
+        raise ValueError(f"not a time: {text!r} (write 90s, 10m, 1.5h)")
+    return float(match.group(1)) * factor
 
 
 def format_bytes(count: int) -> str:

@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
+from magic_support import SPEC, Submitted, failed, run
 from sample_run import SampleRun, sample_events, sample_outcome, sample_plan, sample_score
-from traitlets.config import Config
 
-from vista_nb import errors, session
+from vista_nb import session
 from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaRunError, VistaUsageError
 from vista_nb.magic import VistaMagic
 from vista_nb.plan.candidate import Plan
 from vista_nb.result import VistaResult
-
-SPEC = "structured: $products\nimages: photos/{id}.jpg\nlabel: bestseller\ncnn: resnet50\n"
-
-
-class Submitted:
-    """What `session.submit` was asked for, and the run that it starts."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.run = SampleRun([sample_events(sample_plan())])
-
-    def __call__(self, source: str, **options: Any) -> VistaResult:
-        self.calls.append((source, options))
-        return VistaResult(self.run)
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """A fresh shell without history, and with no setting from outside."""
-    for name in ("VISTA_NB_UI", "CI"):
-        monkeypatch.delenv(name, raising=False)
-    InteractiveShell.clear_instance()
-    config = Config()
-    config.HistoryManager.enabled = False
-    shell = InteractiveShell.instance(config=config)
-    shell.run_cell("%load_ext vista_nb").raise_error()
-    yield shell
-    errors.short_errors(True)
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def submitted(monkeypatch: pytest.MonkeyPatch) -> Submitted:
-    stand_in = Submitted()
-    monkeypatch.setattr(session, "submit", stand_in)
-    return stand_in
-
-
-def run(shell: InteractiveShell, source: str) -> Any:
-    """Run a cell; its error is raised, its value returned, what it displays captured in `shown`."""
-    with capture_output() as shown:
-        outcome = shell.run_cell(source)
-    outcome.raise_error()
-    return outcome.result, shown
-
-
-def failed(shell: InteractiveShell, source: str) -> tuple[BaseException, str]:
-    """Run a cell that must fail: the exception and what the shell printed of it."""
-    with capture_output() as shown:
-        outcome = shell.run_cell(source)
-    error = outcome.error_in_exec
-    assert error is not None, "the cell counted as a success"
-    return error, shown.stdout + shown.stderr
 
 
 def test_a_cell_runs_its_body_and_shows_the_result_once(shell: InteractiveShell, submitted: Submitted) -> None:
@@ -229,16 +174,7 @@ def test_analyze_runs_and_so_goes_with_neither_explain_nor_vary(shell: Interacti
     assert error.code == "VST003"
 
 
-@pytest.mark.parametrize("line", ["--bg", "--layers fc6", "--max-mem 4GB", "--max-time 60"])
-def test_flags_of_a_later_version_say_so(shell: InteractiveShell, submitted: Submitted, line: str) -> None:
-    """Coded, never silence."""
-    error, _ = failed(shell, f"%%vista {line}\n{SPEC}")
-    assert isinstance(error, NotSupportedYet)
-    assert error.code == "VST950"
-    assert submitted.calls == []
-
-
-@pytest.mark.parametrize("name", ["runs", "session", "cancel", "wait", "compare", "export", "spec", "run -f x"])
+@pytest.mark.parametrize("name", ["export"])
 def test_subcommands_of_a_later_version_say_so(shell: InteractiveShell, name: str) -> None:
     """The same for `%vista`."""
     error, _ = failed(shell, f"%vista {name}")

@@ -12,9 +12,9 @@ from sample_run import LAYERS, SampleRun, sample_events, sample_outcome, sample_
 from vista_nb.outcome import events as ev
 from vista_nb.outcome.scores import BadImage
 from vista_nb.result import VistaResult
+from vista_nb.views.header_view import header_html
 from vista_nb.views.layers_view import Scale, layers_html, layers_text, scale_of
 from vista_nb.views.memory_view import memory_html, memory_text
-from vista_nb.views.panel import header_html
 from vista_nb.views.plan_view import Explanation, plan_html
 from vista_nb.views.report_view import key_sentences, report_html, reuse_line, reuse_lines
 from vista_nb.views.state import PanelState, apply_all
@@ -235,7 +235,7 @@ def test_memory_in_html_and_text() -> None:
     peaks = (("workers", 2_150_000_000),)
     page = checked(memory_html(memory, peaks, limit=8_000_000_000))
     assert "one worker: 7.3 GB planned, limit 8.0 GB" in page.text
-    assert "measured peak: CNN workers 2.1 GB of 2.4 GB" in page.text
+    assert "CNN workers: peak 2.1 GB, 90 % of 2.4 GB planned" in page.text
     text = memory_text(memory, peaks, limit=8_000_000_000)
     assert "  CNN workers    2.4 GB  ############" in text.splitlines()
     assert "aria-label" in page.attributes
@@ -246,9 +246,10 @@ def test_the_plan_marks_where_the_run_is() -> None:
     plan = sample_plan()
     state = apply_all(PanelState.of(plan), sample_events(plan, last_stage=9))
     text = checked(plan_html(plan, state)).text
-    assert "▶ Train on conv5_2" in text
-    assert "✓ CNN: image to conv4_6 .. fc6 24.0 s 25.0 s" in text
+    assert "9 ▶ Train on conv5_2" in text
+    assert "5 ✓ └ CNN: image to conv4_6 .. fc6 24.0 s 25.0 s" in text
     assert "10 Train on conv5_3" in text
+    assert text.index("Train on fc6") < text.index("CNN: image") < text.index("Read the table")
     assert "130.1 s slower: the CNN runs once per layer" in text
 
 

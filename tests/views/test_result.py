@@ -77,7 +77,6 @@ def test_what_comes_later_says_so() -> None:
     calls = [
         lambda: run.predict(None, None),
         lambda: run.mistakes("fc6"),
-        lambda: run.compare(run),
         lambda: run.save("x"),
         lambda: VistaResult.load("x"),
     ]

@@ -25,7 +25,8 @@ __all__ = [
     "RunStarted",
     "StageFinished",
     "StageStarted",
-    "StoreLevel",
+    "StoreEntry",
+    "StoreListed",
 ]
 
 
@@ -84,7 +85,8 @@ class LayerReused(Event):
     """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost.
 
     raw: its raw tensors, which inference goes on from. memory: it lay in Storage Memory, and came from no disk.
-    pooling: it was made of the features of this other pooling, which hold it.
+    pooling: it was made of the features of this other pooling, which hold it. remote: this run fetched some of it from
+    the remote store.
     """
 
     layer: str = ""
@@ -96,6 +98,7 @@ class LayerReused(Event):
     raw: bool = False
     memory: bool = False
     pooling: str = ""
+    remote: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,20 +115,44 @@ class LayerStored(Event):
 
 
 @dataclass(frozen=True)
-class StoreLevel(Event):
-    """How many bytes of its budget the store takes now."""
-
-    held: int = 0
-    budget: int = 0
-
-
-@dataclass(frozen=True)
 class MemorySampled(Event):
     """Resident bytes now, per region of the plan (`driver`, `jvm`, `workers`)."""
 
     driver: int = 0
     jvm: int = 0
     workers: int = 0
+
+
+@dataclass(frozen=True)
+class StoreEntry:
+    """One layer set of the store. form: `avg`, `raw`, ...; written: some of it by this run; times, saved_seconds: runs
+    that read it, and the inference they did without.
+    """
+
+    cnn: str
+    layer: str
+    form: str = ""
+    rows: int = 0
+    size: int = 0
+    run: str = ""
+    age_seconds: float = 0.0
+    times: int = 0
+    saved_seconds: float = 0.0
+    pinned: bool = False
+    written: bool = False
+
+
+@dataclass(frozen=True)
+class StoreListed(Event):
+    """What the store holds now: the entries of most use here first. holds: layer sets in all; size of `budget` bytes;
+    saved_seconds: of all of them.
+    """
+
+    entries: tuple[StoreEntry, ...] = ()
+    holds: int = 0
+    size: int = 0
+    budget: int = 0
+    saved_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

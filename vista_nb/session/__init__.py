@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vista_nb.session.health import Check
     from vista_nb.views.protocol import View
 
-__all__ = ["calibrate", "doctor", "drive", "explain", "run", "show", "submit", "vary", "vary_run"]
+__all__ = ["calibrate", "doctor", "drive", "explain", "run", "show", "submit", "vary", "vary_run", "watch"]
 
 Source = str | Mapping[str, object] | Path
 
@@ -32,16 +32,20 @@ def submit(
     reuse: str = "auto",
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
     store_budget: str | int | None = None,
     speculate: str | None = None,
+    max_memory: int | None = None,
+    max_seconds: float | None = None,
 ) -> VistaResult:
     """Check and plan the spec here, then start the job in a worker thread; the result is readable at once.
 
     store_budget: bytes the store may take (`5GB`), else VISTA_NB_STORE_BYTES, else 20 GB: VST616 for what is no size.
-    Raises VistaSpecError, NotSupportedYet, VistaDataError or NoFeasiblePlan before anything starts.
+    max_memory (bytes per worker node), max_seconds: a plan beyond them is refused.
+    Raises VistaSpecError, NotSupportedYet, VistaDataError, NoFeasiblePlan or PlanRefused before anything starts.
     """
     from vista_nb.result import VistaResult
+    from vista_nb.session.limits import refuse_beyond_limits
     from vista_nb.session.options import Options
     from vista_nb.session.prepare import plan_of, prepare
     from vista_nb.session.runs import Run, refuse_unsupported
@@ -49,13 +53,24 @@ def submit(
 
     budget = bytes_of(store_budget)
     options = Options(
-        reuse, profile, tuple(overrides), store_dir, verify=True, store_budget=budget, speculate=speculate
+        reuse,
+        profile,
+        tuple(overrides),
+        store_dir,
+        verify=True,
+        store_budget=budget,
+        speculate=speculate,
+        max_memory=max_memory,
+        max_seconds=max_seconds,
     )
     prepared = prepare(source, namespace or {}, options)
     refuse_unsupported(prepared)
-    run = Run.start(prepared, plan_of(prepared), options)
+    plan = plan_of(prepared)
+    refuse_beyond_limits(plan, options)
+    run = Run(prepared, plan, options)
     result = VistaResult(run)
     run.remember(result)
+    run.start()  # last: whatever is started can be found, and cancelled
     return result
 
 
@@ -82,15 +97,28 @@ def explain(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
     speculate: str | None = None,
+    max_memory: int | None = None,
+    max_seconds: float | None = None,
 ) -> Plan:
-    """The plan a run would obey, without a JVM and without TensorFlow."""
+    """The plan a run would obey, without a JVM and without TensorFlow. Raises what `submit` raises."""
+    from vista_nb.session.limits import refuse_beyond_limits
     from vista_nb.session.options import Options
     from vista_nb.session.prepare import plan_of, prepare
 
-    options = Options(reuse, profile, tuple(overrides), store_dir, speculate=speculate)
-    return plan_of(prepare(source, namespace or {}, options))
+    options = Options(
+        reuse,
+        profile,
+        tuple(overrides),
+        store_dir,
+        speculate=speculate,
+        max_memory=max_memory,
+        max_seconds=max_seconds,
+    )
+    plan = plan_of(prepare(source, namespace or {}, options))
+    refuse_beyond_limits(plan, options)
+    return plan
 
 
 def vary(
@@ -101,7 +129,7 @@ def vary(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
 ) -> Variation:
     """Where the plan changes as memory, nodes or cores vary: `memory=2g..64g`. Starts no engine."""
     from vista_nb.session.varying import vary_spec
@@ -145,7 +173,14 @@ def calibrate(
 
 
 def show(run: str | None = None) -> VistaResult:
-    """The last run of this kernel, or the one named."""
-    from vista_nb.session.runs import find_run
+    """The last run of this kernel, or the one named, or a saved one of an earlier kernel. Starts no engine."""
+    from vista_nb.session.saved_runs import find_any
 
-    return find_run(run)
+    return find_any(run)
+
+
+def watch(result: VistaResult, view: View) -> None:
+    """Draw a submitted run from a thread of its own until it ends, and return at once: `--bg`."""
+    from vista_nb.session import background
+
+    background.watch(result, view)

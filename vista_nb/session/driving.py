@@ -8,6 +8,7 @@ recorded its error); nothing is drawn from the worker thread (DESIGN.md section 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vista_nb.errors import VistaCancelled
@@ -16,27 +17,35 @@ if TYPE_CHECKING:
     from vista_nb.result import VistaResult
     from vista_nb.views.protocol import View
 
-__all__ = ["drive"]
+__all__ = ["TICK", "drive", "finish", "wait_for"]
 
-_TICK = 0.1  # seconds: at most ten redraws a second
-_GRACE = 1.5  # seconds an interrupted run gets to end by itself: the kernel is idle within two
+TICK = 0.1  # seconds: at most ten redraws a second
+_GRACE = 1.0  # seconds an interrupted run gets to end by itself: drawn once more, the kernel is idle within two
 
 
 def drive(result: VistaResult, view: View) -> VistaResult:
     """Draw until the run ends. KeyboardInterrupt cancels it and becomes VistaCancelled, saying what was kept."""
     try:
-        while not result.wait(_TICK):
+        while not result.wait(TICK):
             view.update(result.poll())
     except KeyboardInterrupt:
         ended = _cancel(result)
-        view.update(result.poll())
-        view.finish(result)
+        with suppress(KeyboardInterrupt):  # one more: no time for a last picture
+            finish(result, view)
         raise _cancelled(result, ended) from None
-    view.update(result.poll())
-    view.finish(result)
+    finish(result, view)
     if result.error is not None:
         raise result.error
     return result
+
+
+def finish(result: VistaResult, view: View) -> None:
+    """The last events, then the frozen form in the place of the live one; the run is kept for later kernels."""
+    from vista_nb.session.saved_runs import keep
+
+    view.update(result.poll())
+    view.finish(result)
+    keep(result)
 
 
 def _cancel(result: VistaResult) -> bool:
@@ -45,7 +54,7 @@ def _cancel(result: VistaResult) -> bool:
     end = time.monotonic() + _GRACE
     try:
         while time.monotonic() < end:
-            if result.wait(_TICK):
+            if result.wait(TICK):
                 return True
     except KeyboardInterrupt:
         return False
@@ -56,5 +65,19 @@ def _cancelled(result: VistaResult, ended: bool) -> VistaCancelled:
     if isinstance(result.error, VistaCancelled):
         return result.error
     kept = [score.layer for score in result.outcome.scores if not score.is_baseline]
-    message = "the run was cancelled" if ended else "cancelling; a step that cannot be stopped is left to end"
+    left = "cancelling: a step that cannot be stopped now may still run, and is left to end"
+    message = "the run was cancelled" if ended else left
     return VistaCancelled(message, kept)
+
+
+def wait_for(result: VistaResult) -> VistaResult:
+    """Wait for a run in the background and raise what it raised. An interrupt ends the waiting, not the run."""
+    try:
+        while not result.wait(TICK):
+            pass
+    except KeyboardInterrupt:
+        name = result.run_id
+        raise VistaCancelled(f"no longer waiting; run {name} goes on: %vista cancel {name} stops it", None) from None
+    if result.error is not None:
+        raise result.error
+    return result

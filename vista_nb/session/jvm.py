@@ -19,7 +19,7 @@ from vista_nb.units import format_bytes
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["acquire", "current", "owns", "stop"]
+__all__ = ["acquire", "current", "has_users_session", "heap", "owns", "stop"]
 
 _lock = threading.Lock()
 _owned: dict[str, Any] = {}
@@ -72,6 +72,23 @@ def _elsewhere(plan: Plan, workload: Workload) -> str | None:
 def current() -> SparkSession | None:
     """The session vista_nb started, if it lives."""
     return _alive(_owned.get("session"))
+
+
+def heap() -> int:
+    """Bytes of heap of the session vista_nb started; 0 without one."""
+    return int(_owned["heap"]) if "session" in _owned else 0
+
+
+def has_users_session() -> bool:
+    """Whether the notebook's own Spark is up. Imports and starts nothing."""
+    import sys
+
+    if "pyspark" not in sys.modules:
+        return False
+    from pyspark import SparkContext
+
+    context, ours = SparkContext._active_spark_context, _owned.get("session")
+    return context is not None and (ours is None or ours.sparkContext is not context)
 
 
 def stop() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vista_nb.catalog.workload import Workload
 from vista_nb.errors import VistaCancelled, VistaEnvironmentError, VistaError, VistaRunError, VistaUsageError
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
     from vista_nb.result import VistaResult
 
-__all__ = ["Run", "find_prepared", "find_run", "refuse_unsupported"]
+__all__ = ["GOING", "Run", "find_going", "find_prepared", "find_run", "going", "known_runs", "refuse_unsupported"]
+
+GOING: Final = ("planned", "running")
 
 _numbers = itertools.count(1)
 _results: dict[str, VistaResult] = {}
 _one_at_a_time = threading.Lock()
+_at_work: list[Run] = []  # one at most
 _engines: list[Any] = []
 
 
@@ -47,6 +50,16 @@ def refuse_unsupported(prepared: Prepared) -> None:
         raise VistaEnvironmentError(first.code, "; ".join(p.message for p in prepared.unfit), first.hint)
 
 
+def known_runs() -> tuple[VistaResult, ...]:
+    """Every run of this kernel, in the order of their cells."""
+    return tuple(_results.values())
+
+
+def going() -> tuple[VistaResult, ...]:
+    """Those that have not ended."""
+    return tuple(result for result in _results.values() if result.status in GOING)
+
+
 def find_run(name: str | None) -> VistaResult:
     """The last run, or the one named. Raises VistaUsageError."""
     if not _results:
@@ -56,6 +69,15 @@ def find_run(name: str | None) -> VistaResult:
     if name not in _results:
         raise VistaUsageError("VST010", f"no run named {name!r}", f"there are: {', '.join(_results)}")
     return _results[name]
+
+
+def find_going(name: str | None) -> VistaResult:
+    """The last run that has not ended, or the one named, ended or not. Raises VistaUsageError."""
+    if name is not None:
+        return find_run(name)
+    if not going():
+        raise VistaUsageError("VST010", "no run is going on", "%vista runs lists what there was")
+    return going()[-1]
 
 
 def find_prepared(name: str | None) -> Prepared:
@@ -75,6 +97,7 @@ class Run:
         self.plan = plan
         self.prepared = prepared
         self.options = options
+        self.fetched: frozenset[str] = frozenset()  # keys of the layer sets that came from the remote store
         self.outcome = RunOutcome(task=self.workload.task.value, metric=self.workload.metric)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._finished = threading.Event()
@@ -82,14 +105,11 @@ class Run:
         self._backend: Any = None
         self._began = time.monotonic()
 
-    @classmethod
-    def start(cls, prepared: Prepared, plan: Plan, options: Options) -> Run:
+    def start(self) -> None:
         """Begin the work in a thread of its own. A plain one: pyspark's InheritableThread asks the JVM before it runs,
         and fails where that JVM has died or was stopped; the backend sets the job group inside the thread anyway.
         """
-        run = cls(prepared, plan, options)
-        threading.Thread(target=run._work, name=f"vista-{run.run_id}", daemon=True).start()
-        return run
+        threading.Thread(target=self._work, name=f"vista-{self.run_id}", daemon=True).start()
 
     @property
     def workload(self) -> Workload:
@@ -110,15 +130,21 @@ class Run:
         return self._finished.wait(timeout)
 
     def cancel(self) -> None:
+        """Ask it to stop, from any thread, as often as one likes; a run that has ended stays as it is."""
+        if self._finished.is_set():
+            return
         self._cancelled.set()
         if self._backend is not None:
+            self._backend.shelf.stop_sending()
             self._backend.cancel()
 
     def features(self, layer: str) -> pa.Table:
-        return self._engine().features(layer)
+        with _coded(f"reading the features of {layer}"):
+            return self._engine().features(layer)
 
     def model(self, layer: str) -> object:
-        return self._engine().model(layer)
+        with _coded(f"reading the model of {layer}"):
+            return self._engine().model(layer)
 
     def _engine(self) -> Any:
         if self._backend is None:
@@ -134,31 +160,43 @@ class Run:
         self._events.put(replace(event, at=self.clock))
 
     def _work(self) -> None:
-        with self._turn():
-            try:
+        try:
+            with self._turn():
                 self.status = "running"
                 self._execute()
                 self.status = "done"
-            except VistaCancelled as error:
-                self.status, self.error = "cancelled", error
-            except VistaError as error:
-                self.status, self.error = self._ended_by(error)
-            except BaseException as error:  # the thread must report whatever happened, or the cell waits for ever
-                self.status, self.error = self._ended_by(_wrapped(error))
+        except VistaCancelled as error:
+            self.status, self.error = "cancelled", error
+        except VistaError as error:
+            self.status, self.error = self._ended_by(error)
+        except BaseException as error:  # the thread must report whatever happened, or the cell waits for ever
+            self.status, self.error = self._ended_by(_wrapped(error))
         message = str(self.error) if self.error else ""
         self.emit(RunFinished(status=self.status, seconds=self.clock, message=message))
         self._finished.set()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """One run at a time: a cancelled one may still be in a fit that cannot be stopped."""
-        if not _one_at_a_time.acquire(timeout=0.2):
-            self.say("waiting for the step that the run before could not stop")
-            _one_at_a_time.acquire()
+        """One run at a time: one may go on in the background, a cancelled one be in a fit that cannot be stopped."""
+        said = False
+        while not _one_at_a_time.acquire(timeout=0.2):
+            if self._cancelled.is_set():
+                raise VistaCancelled("the run was cancelled before it began")
+            if not said:
+                self._say_who_works()
+                said = True
+        _at_work.append(self)
         try:
             yield
         finally:
+            _at_work.remove(self)
             _one_at_a_time.release()
+
+    def _say_who_works(self) -> None:
+        for other in _at_work:
+            stuck = other.cancelled.is_set()
+            who = f"the step that run {other.run_id} could not stop" if stuck else f"run {other.run_id}"
+            self.say(f"waiting for {who}")
 
     def _ended_by(self, error: VistaError) -> tuple[str, BaseException]:
         """A step that fails because the run was cancelled is a cancelled run."""
@@ -179,6 +217,7 @@ class Run:
         self._backend = backend
         _close_before(backend)
         if self._cancelled.is_set():
+            backend.shelf.stop_sending()
             backend.cancel()
 
     @property
@@ -193,9 +232,24 @@ class Run:
 
     @property
     def store_dir(self) -> Path:
-        from vista_nb.store.files import store_root
+        """Of the store on this machine."""
+        from vista_nb.store.place import store_place
 
-        return self.options.store_dir or store_root()
+        return store_place(self.options.store_dir).folder
+
+
+@contextmanager
+def _coded(what: str) -> Iterator[None]:
+    """What an engine raises long after its run, its JVM gone perhaps, as a coded error with the way out."""
+    from vista_nb.executor.spark_errors import translated
+
+    try:
+        yield
+    except Exception as error:
+        coded = translated(error, what)
+        if coded is error:
+            raise
+        raise coded from error
 
 
 def _close_before(backend: Any) -> None:

@@ -13,7 +13,7 @@ from vista_nb.outcome.scores import TABLE, LayerScore
 from vista_nb.units import format_seconds
 from vista_nb.views.numbers import format_interval, format_score
 from vista_nb.views.state import LayerState, PanelState
-from vista_nb.views.theme import ACCENT, BAD, GOOD, GREY, STAR, css, esc, name, table
+from vista_nb.views.theme import ACCENT, BAD, DOT, GOOD, GREY, STAR, css, esc, muted, name, scroll, table, track
 
 __all__ = ["Scale", "layers_html", "layers_text", "phase_words", "scale_of"]
 
@@ -24,6 +24,7 @@ _MARKS |= {"done": "\N{BLACK CIRCLE}", "reused": "\N{CLOCKWISE OPEN CIRCLE ARROW
 _MARKS |= {"failed": "\N{MULTIPLICATION X}", "stopped": "\N{EN DASH}"}
 _COLOURS = {"done": GOOD, "reused": GOOD, "failed": BAD, "inferring": ACCENT, "training": ACCENT, "ready": ACCENT}
 
+_OPTIONAL = ' class="vista-nb-wide"'  # a narrow live panel leaves these columns out: the bar's label says the same
 _CELL = {"text_align": "left", "padding": "3px 9px 3px 0", "vertical_align": "middle", "white_space": "nowrap"}
 
 
@@ -60,21 +61,25 @@ def layers_html(state: PanelState, metric: str, *, live: bool = False, seconds: 
     scale = scale_of(scores) if scores else None
     best = best_of(scores)
     table_alone = next((s for s in state.baselines if s.layer == TABLE), None)
-    heads = ["", "layer", "state" if live else "features", "", esc(metric), "95 % interval", "seconds"]
+    heads = ["", "layer", "state" if live else "features", "", esc(metric), "95 % interval", "time"]
     shown = heads if seconds else heads[:-1]
-    rows = [_head(shown)]
+    rows = [_head(shown, live)]
     for layer in state.layers:
         mark = best is not None and layer.name == best.layer
         rows.append(_row(layer, state, scale, table_alone, mark, live, seconds))
     for place, score in enumerate(state.baselines):
         rows.append(_baseline_row(score, scale, table_alone, seconds, first=place == 0))
     if scale is not None:
-        rows.append(_axis(scale, metric, table_alone, seconds))
-    return table("".join(rows), wide=True)
+        rows.append(_axis(scale, metric, seconds))
+    return scroll(table("".join(rows), wide=True)) + _key(state, table_alone)
 
 
 def _td(inner: str, **rules: str) -> str:
     return f"<td{css(**(_CELL | rules))}>{inner}</td>"
+
+
+def _optional(inner: str) -> str:
+    return f"<td{_OPTIONAL}{css(**_CELL)}>{inner}</td>"
 
 
 def _tr(cells: str, top: bool = False) -> str:
@@ -82,10 +87,13 @@ def _tr(cells: str, top: bool = False) -> str:
     return f"<tr{css(background='transparent', **line)}>{cells}</tr>"
 
 
-def _head(heads: list[str]) -> str:
+def _head(heads: list[str], live: bool) -> str:
+    widths = {2: "9.5em", 3: "38%"} if live else {3: "38%"}  # a phase that changes must not move the columns
+
     def style(place: int) -> str:
-        wide = {"width": "38%"} if place == 3 else {}
-        return css(**(_CELL | {"font_weight": "600", "border_bottom": f"1px solid {GREY}"} | wide))
+        width = {"width": widths[place]} if place in widths else {}
+        words = css(**(_CELL | {"font_weight": "600", "border_bottom": f"1px solid {GREY}"} | width))
+        return f"{_OPTIONAL if place > 4 else ''}{words}"
 
     return _tr("".join(f'<th scope="col"{style(place)}>{head}</th>' for place, head in enumerate(heads)))
 
@@ -99,16 +107,21 @@ def _row(
     live: bool,
     seconds: bool,
 ) -> str:
-    star = f'<span title="best"{css(color=STAR)}>\N{BLACK STAR}</span>' if best else ""
+    star = _star(layer.final) if best else ""
     weight = {"font_weight": "600"} if best else {}
     cells = [_td(star, width="1em"), _td(name(layer.name), **weight), _td(_phase(layer, state, live))]
     if layer.score is None or scale is None:
-        cells += [_td(_running_bar(layer, state)), _td(""), _td("")]
+        cells += [_td(_running_bar(layer, state)), _td(""), _optional("")]
     else:
         cells += _score_cells(layer.score, scale, table_alone, layer.final, weight)
     if seconds:
-        cells.append(_td(f"{layer.score.seconds:.1f}" if layer.score else ""))
+        cells.append(_optional(format_seconds(layer.score.seconds) if layer.score else ""))
     return _tr("".join(cells))
+
+
+def _star(final: bool) -> str:
+    words, sign = ("best", "\N{BLACK STAR}") if final else ("best so far", "\N{WHITE STAR}")
+    return f'<span role="img" aria-label="{words}" title="{words}"{css(color=STAR)}>{sign}</span>'
 
 
 def _score_cells(
@@ -118,7 +131,7 @@ def _score_cells(
     return [
         _td(_interval_bar(score, scale, table_alone, final)),
         _td(esc(format_score(score.metric, score.value)) + interim, **weight),
-        _td(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>"),
+        _optional(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>"),
     ]
 
 
@@ -129,7 +142,7 @@ def _baseline_row(
     cells = [_td(""), _td(name(score.layer)), _td(f"<span{css(opacity='0.75')}>baseline</span>")]
     cells += _score_cells(score, scale, table_alone, True, {})
     if seconds:
-        cells.append(_td(f"{score.seconds:.1f}"))
+        cells.append(_optional(format_seconds(score.seconds)))
     return _tr("".join(cells), top=first)
 
 
@@ -137,16 +150,15 @@ def _phase(layer: LayerState, state: PanelState, live: bool) -> str:
     if not live and layer.phase == "done":
         return "computed"
     colour = {"color": _COLOURS[layer.phase]} if layer.phase in _COLOURS else {"opacity": "0.7"}
-    words = phase_words(layer, state)
-    return f"<span{css(**colour)}>{_MARKS.get(layer.phase, '')}</span> {esc(words)}"
+    mark = f'<span aria-hidden="true"{css(**colour)}>{_MARKS.get(layer.phase, "")}</span>'
+    return f"{mark} {esc(phase_words(layer, state))}"
 
 
 def _running_bar(layer: LayerState, state: PanelState) -> str:
     """Before the first score the place of the interval shows how far inference is."""
     if layer.phase != "inferring":
         return ""
-    fill = f"<div{css(width=f'{100 * state.stage_share:.1f}%', height='4px', background=ACCENT)}></div>"
-    return f"<div{css(border=f'1px solid {GREY}', border_radius='3px', height='4px', opacity='0.8')}>{fill}</div>"
+    return track(f"{phase_words(layer, state)}: {layer.name}", state.stage_share)
 
 
 def _interval_bar(score: LayerScore, scale: Scale, table_alone: LayerScore | None, final: bool) -> str:
@@ -166,7 +178,7 @@ def _interval_bar(score: LayerScore, scale: Scale, table_alone: LayerScore | Non
         parts.append(_segment(end - start, colour if low <= start and end <= high else ""))
     parts += [mark for at, mark in marks if at == 100.0]
     label = f"{format_score(score.metric, score.value)}, 95 % interval {format_interval(score)}"
-    style = css(display="flex", align_items="center", height="16px", width="100%", min_width="80px")
+    style = css(display="flex", align_items="center", height="16px", width="100%", min_width="60px")
     return f'<div role="img" aria-label="{esc(label)}" title="{esc(label)}"{style}>{"".join(parts)}</div>'
 
 
@@ -176,7 +188,7 @@ def _segment(width: float, colour: str) -> str:
 
 
 def _point(colour: str, final: bool) -> str:
-    fill = {"background": colour} if final else {}
+    fill = {"background": colour if final else "var(--jp-layout-color0, transparent)"}
     size = {"width": "7px", "height": "7px", "margin": "0 -5px", "border": f"2px solid {colour}"}
     return f"<div{css(**size, border_radius='50%', flex='none', **fill)}></div>"
 
@@ -186,17 +198,20 @@ def _tick() -> str:
     return f"<div{css(**line, flex='none')}></div>"
 
 
-def _axis(scale: Scale, metric: str, table_alone: LayerScore | None, seconds: bool) -> str:
-    """Both ends of the axis under the bars, and what the dashed line is."""
+def _key(state: PanelState, table_alone: LayerScore | None) -> str:
+    """What the marks that are there mean."""
+    words = ["dashed: (table), without pictures"] if table_alone else []
+    if any(layer.score and not layer.final for layer in state.layers):
+        words.append("hollow: early, on part of the rows")
+    return muted(esc(DOT.join(words))) if words else ""
+
+
+def _axis(scale: Scale, metric: str, seconds: bool) -> str:
+    """Both ends of the axis under the bars."""
     ends = "".join(f"<span>{esc(format_score(metric, end))}</span>" for end in (scale.low, scale.high))
-    line = css(display="flex", justify_content="space-between", opacity="0.75", font_size="0.85em")
-    note = (
-        f"<span{css(opacity='0.75', font_size='0.85em')}>dashed: (table), without pictures</span>"
-        if table_alone
-        else ""
-    )
+    line = css(display="flex", justify_content="space-between", gap="8px", opacity="0.75", font_size="0.85em")
     blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>")
-    tail = f'<td colspan="{3 if seconds else 2}"{css(**_CELL)}>{note}</td>'
+    tail = f'<td colspan="{3 if seconds else 2}"{css(**_CELL)}></td>'
     return _tr(blank + tail, top=True)
 
 

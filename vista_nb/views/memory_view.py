@@ -1,4 +1,4 @@
-"""The memory regions of one worker as a stacked bar against the detected limit; predicted and measured.
+"""The memory regions of one worker as a stacked bar against the detected limit; planned, used now, and the peak.
 
 Reads MemoryRegions and measured peaks, returns HTML or text. May touch: nothing.
 DESIGN.md section 6, tab Memory; paper: section 4.1, Figure 4.
@@ -13,7 +13,7 @@ from typing import Any
 from vista_nb.outcome.events import MemorySampled
 from vista_nb.plan.memory import MemoryRegions
 from vista_nb.units import format_bytes
-from vista_nb.views.theme import BAD, GREY, REGION_COLOURS, card, css, esc, muted, table
+from vista_nb.views.theme import ACCENT, BAD, GREY, REGION_COLOURS, card, css, esc, scroll, table
 
 __all__ = ["MemoryReport", "measured_peaks", "memory_html", "memory_text", "region_name"]
 
@@ -46,12 +46,18 @@ def measured_peaks(sampled: MemorySampled | None) -> tuple[tuple[str, int], ...]
     return tuple((group, count) for group, count in pairs if count)
 
 
-def memory_html(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None, *, who: str = "one worker") -> str:
-    """The bar and its legend. `limit` in bytes is what the machine allows, `memory.total` unless given."""
+def memory_html(
+    memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None, *, who: str = "one worker", now: Peaks = ()
+) -> str:
+    """The bar of what was planned, its legend, and each group of processes against its share: used now, at most so far.
+
+    limit: bytes that the machine allows, `memory.total` unless given.
+    """
     limit = limit or memory.total
     head = f"{who}: {format_bytes(memory.total)} planned, limit {format_bytes(limit)}"
     style = css(margin="2px 0 4px 0")
-    return f"<div{style}>{esc(head)}</div>{_bar(memory, limit, who)}{_legend(memory)}{_measured(memory, peaks)}"
+    used = _used(memory, peaks, now)
+    return f"<div{style}>{esc(head)}</div>{_bar(memory, limit, who)}{_legend(memory)}{used}"
 
 
 def _bar(memory: MemoryRegions, limit: int, who: str) -> str:
@@ -82,24 +88,70 @@ def _legend(memory: MemoryRegions) -> str:
             f"<td{number}>{format_bytes(size)}</td><td{number}>{share}</td>"
             f"<td{css(**(cell | {'opacity': '0.75', 'white_space': 'normal'}))}>{esc(_MEANS[region])}</td></tr>"
         )
-    return table("".join(rows))
+    return scroll(table("".join(rows)))
 
 
-def _measured(memory: MemoryRegions, peaks: Peaks) -> str:
-    lines = _peak_lines(memory, peaks)
-    return muted("measured peak: " + esc("; ".join(lines))) if lines else ""
+@dataclass(frozen=True)
+class _Group:
+    """One kind of process: planned, peak and present bytes (now is None after the run)."""
+
+    name: str
+    planned: int
+    peak: int
+    now: int | None = None
+
+    @property
+    def words(self) -> str:
+        """`CNN workers: 1.2 GB now, peak 1.4 GB, 58 % of 2.4 GB planned`."""
+        share = (
+            f"{100 * self.peak / self.planned:.0f} % of {format_bytes(self.planned)} planned" if self.planned else ""
+        )
+        now = "" if self.now is None else f"{format_bytes(self.now)} now, "
+        over = ": more than planned" if self.peak > self.planned else ""
+        return f"{self.name}: {now}peak {format_bytes(self.peak)}, {share or 'nothing planned'}{over}"
+
+
+def _groups(memory: MemoryRegions, peaks: Peaks, now: Peaks = ()) -> list[_Group]:
+    """Each measured process group against the regions it may use."""
+    highest, present = dict(peaks), dict(now)
+    return [
+        _Group(
+            "JVM" if group == "jvm" else region_name(regions[0]),
+            sum(getattr(memory, region) for region in regions),
+            highest[group],
+            present.get(group),
+        )
+        for group, regions in _GROUPS
+        if group in highest
+    ]
+
+
+def _used(memory: MemoryRegions, peaks: Peaks, now: Peaks) -> str:
+    found = _groups(memory, peaks, now)
+    if not found:
+        return ""
+    head = f"<div{css(margin='8px 0 2px 0', font_weight='600')}>measured</div>"
+    return head + "".join(f"<div{css(margin='3px 0')}>{_track(group)}{esc(group.words)}</div>" for group in found)
+
+
+def _track(group: _Group) -> str:
+    """Filled to what is used now (after the run: to the peak), a stroke at the peak, as wide as what was planned."""
+    whole = max(group.planned, group.peak, 1)
+    used = group.peak if group.now is None else min(group.now, group.peak)
+    colour = BAD if group.peak > group.planned else ACCENT
+    parts = (
+        f"<div{css(width=f'{100 * used / whole:.1f}%', height='8px', background=colour, opacity='0.7')}></div>"
+        f"<div{css(width=f'{100 * (group.peak - used) / whole:.1f}%', height='8px')}></div>"
+        f"<div{css(width='0', height='12px', border_left=f'2px solid {colour}', margin='0 0 0 -2px')}></div>"
+    )
+    frame = css(display="flex", align_items="center", border=f"1px solid {GREY}", height="8px", border_radius="2px")
+    box = css(display="inline-block", vertical_align="middle", width="38%", min_width="120px", margin="0 10px 0 0")
+    return f'<div role="img" aria-label="{esc(group.words)}"{box}><div{frame}>{parts}</div></div>'
 
 
 def _peak_lines(memory: MemoryRegions, peaks: Peaks) -> list[str]:
-    """`CNN workers 1.4 GB of 2.0 GB`: each measured process group against the regions it may use."""
-    found = dict(peaks)
-    lines = []
-    for group, regions in _GROUPS:
-        if group in found:
-            planned = sum(getattr(memory, region) for region in regions)
-            words = "JVM" if group == "jvm" else region_name(regions[0])
-            lines.append(f"{words} {format_bytes(found[group])} of {format_bytes(planned)}")
-    return lines
+    """`CNN workers 1.4 GB of 2.0 GB`."""
+    return [f"{g.name} {format_bytes(g.peak)} of {format_bytes(g.planned)}" for g in _groups(memory, peaks)]
 
 
 def memory_text(memory: MemoryRegions, peaks: Peaks = (), limit: int | None = None) -> str:

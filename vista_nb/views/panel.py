@@ -1,39 +1,51 @@
-"""The live panel: core ipywidgets only, made and drawn by the cell's main thread, replaced by a frozen form.
+"""The live panel: when it appears, what it says how often, and how the frozen form takes its place.
 
-Reads events, returns nothing. May touch: ipywidgets and IPython's display. DESIGN.md section 6.
-Nothing is shown in the first second, so a fast cell does not flicker; after that at most `refresh_hz` times a
-second, and only what changed is sent. Cancel stays off: a blocking cell is served its clicks only after it has
-ended (measured, anchors F6), so the panel points to the kernel's interrupt.
+Reads events, returns nothing. May touch: ipywidgets and IPython's display. DESIGN.md section 6, ADR 24.
+Nothing is shown in the first second, so a fast cell does not flicker; after that at most `refresh_hz` messages a
+second, and only what changed is sent. Cancel is live in `--bg`; a blocking cell is served its clicks only after it has
+ended (measured, anchors F6), so there the panel points to the kernel's interrupt. One thread at a time calls it.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from vista_nb.outcome.events import Event
-from vista_nb.units import format_seconds
-from vista_nb.views.frozen import show_frozen
-from vista_nb.views.layers_view import layers_html
-from vista_nb.views.memory_view import measured_peaks, memory_html
-from vista_nb.views.plan_view import plan_html
+from vista_nb.views.frozen import frozen_bundle, publish, show_frozen
+from vista_nb.views.log_view import LogRing
+from vista_nb.views.pace import Pace
+from vista_nb.views.pages import PAGES, Page, Scene, drawn
+from vista_nb.views.panel_widgets import PanelWidgets
 from vista_nb.views.protocol import Finished, Viewable
-from vista_nb.views.report_view import reuse_lines, small_lines
-from vista_nb.views.state import PanelState, apply_all
-from vista_nb.views.theme import ACCENT, BAD, DOT, STAR, card, css, esc, muted, name
+from vista_nb.views.state import PanelState, apply
 
-__all__ = ["Panel", "header_html"]
+__all__ = ["Panel"]
 
-TITLES = ("Layers", "Plan", "Memory")
-_LOG_SHOWN = 3
-_STOP = "use the kernel's interrupt (\N{BLACK SQUARE})"
+_KEPT: Final = 4  # finished panels whose last widget is kept for pages that were loaded again
+_finished: deque[PanelWidgets] = deque()
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """What a page last sent, when, and of which values it was drawn."""
+
+    html: str
+    at: float
+    values: tuple[Any, ...]
 
 
 class Panel:
-    """One run's panel. `began`: when the cell began, by `clock`; `clock` and `show` are given by tests."""
+    """One run's panel. `began`: when the cell began, by `clock`; `clock` and `show` are given by tests.
+
+    cancel: what the Cancel button calls in `--bg`, None in a blocking cell. With it the panel is shown at the first
+    update, because the cell is about to end, and only what is displayed before that belongs to it.
+    """
 
     def __init__(
         self,
@@ -44,128 +56,77 @@ class Panel:
         began: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         show: Callable[[Any, str], None] | None = None,
+        cancel: Callable[[], None] | None = None,
     ) -> None:
         self.run = run
         self.plan = run.plan
         self.state = PanelState.of(self.plan)
-        self.progress_after = progress_after
-        self.period = 1.0 / refresh_hz
+        self.log = LogRing()
+        self.progress_after = progress_after if cancel is None else 0.0
         self.clock = clock
         self.show = show or _display
+        self.cancel = cancel
         self.began = clock() if began is None else began
-        self.drawn_at = float("-inf")
-        self.widgets: _Widgets | None = None
+        self.heard_at = self.began  # the last event
+        self.pace = Pace(max(1, round(refresh_hz)))
+        self.sent: dict[str, _Sent] = {}
+        self.widgets: PanelWidgets | None = None
         self.display_id = uuid4().hex
         import_module("ipywidgets")  # now, while there is nothing to draw: the first paint must not wait for it
 
     def update(self, events: Sequence[Event]) -> None:
-        """Fold the events in; draw if the first second is over and the last drawing is old enough."""
+        """Fold the events in; draw what is due, once the first second is over."""
         if self.run.plan is not self.plan:  # the store turned out to hold layers: planned again, once
             self.plan = self.run.plan
             self.state = self.state.planned_again(self.plan)
-        self.state = apply_all(self.state, events)
         now = self.clock()
-        if now - self.began < self.progress_after or now - self.drawn_at < self.period:
+        for event in events:
+            self.state = apply(self.state, event)
+            self.log = self.log.took(event, self.state)
+            self.heard_at = now
+        if now - self.began < self.progress_after:
             return
+        scene = Scene(self.plan, self.run.metric, self.state, self.log, now - self.began, now - self.heard_at)
         if self.widgets is None:
-            self.widgets = _Widgets()
-            self._draw(now)
-            self.show(self.widgets.root, self.display_id)
-        else:
-            self._draw(now)
-        self.drawn_at = now
+            self._open(scene, now)
+            return
+        for page in PAGES:
+            if self._is_due(page, scene, now):
+                self._send(page, scene, now)
 
-    def _draw(self, now: float) -> None:
+    def _open(self, scene: Scene, now: float) -> None:
+        self.sent = {page.name: _Sent(drawn(page, scene), now, page.reads(scene)) for page in PAGES}
+        self.widgets = PanelWidgets({name: sent.html for name, sent in self.sent.items()}, self.cancel)
+        self.show(self.widgets.root, self.display_id)
+
+    def _is_due(self, page: Page, scene: Scene, now: float) -> bool:
+        """A page whose values changed is drawn after its period, and while the second has room for a message."""
+        sent = self.sent[page.name]
+        return now - sent.at >= page.period and sent.values != page.reads(scene) and self.pace.may(now)
+
+    def _send(self, page: Page, scene: Scene, now: float) -> None:
         assert self.widgets is not None
-        self.widgets.draw(self.state, self.run, now - self.began)
+        html, before = drawn(page, scene), self.sent[page.name].html
+        self.sent[page.name] = _Sent(html, now, page.reads(scene))
+        if html != before:
+            self.widgets.html[page.name].value = html
+            self.pace.spent(now)
 
     def finish(self, result: Finished) -> None:
-        """Replace the live panel by the frozen form; nothing of the widgets stays behind."""
-        show_frozen(result, self.display_id if self.widgets else None)
-        if self.widgets is not None:
-            self.widgets.close()
-            self.widgets = None
+        """Replace the live panel by the frozen form, which has no widget in it."""
+        if self.widgets is None:
+            show_frozen(result)
+            return
+        data, metadata = frozen_bundle(result, alone=self.cancel is not None)
+        publish(data, metadata, replacing=self.display_id)
+        self.widgets.end(data.get("text/html", ""))
+        _finished.append(self.widgets)
+        self.widgets = None
+        while len(_finished) > _KEPT:
+            _finished.popleft().close()
 
 
 def _display(root: Any, display_id: str) -> None:
     from IPython.display import display
 
     display(root, display_id=display_id)
-
-
-class _Widgets:
-    """The widgets of one panel and nothing else: values in, no decisions."""
-
-    def __init__(self) -> None:
-        import ipywidgets as w
-
-        self.header = w.HTML(layout=w.Layout(flex="1 1 auto"))
-        self.cancel = w.Button(description="Cancel", disabled=True, tooltip=_STOP, layout=w.Layout(width="80px"))
-        self.bar = w.FloatProgress(min=0.0, max=1.0, layout=w.Layout(width="100%", height="10px", margin="0"))
-        self.bar.style.bar_color = ACCENT
-        self.pages = [w.HTML() for _ in TITLES]
-        self.tab = w.Tab(children=self.pages)
-        self.tab.titles = TITLES
-        self.foot = w.HTML()
-        stop = w.HTML(card(muted(_STOP)), layout=w.Layout(flex="0 0 auto"))
-        top = w.HBox([self.header, stop, self.cancel], layout=w.Layout(align_items="center"))
-        self.root = w.VBox([top, self.bar, self.tab, self.foot], layout=w.Layout(max_width="1000px"))
-        self.root.add_class("vista-nb-panel")
-
-    def draw(self, state: PanelState, run: Viewable, elapsed: float) -> None:
-        """Set the values; ipywidgets sends only those that differ."""
-        plan = run.plan
-        self.header.value = card(header_html(state, plan.cnn, elapsed))
-        self.bar.value = round(state.progress, 3)
-        self.pages[0].value = card(layers_html(state, run.metric, live=True))
-        self.pages[1].value = card(plan_html(plan, state))
-        self.pages[2].value = card(memory_html(plan.memory, measured_peaks(state.peak)))
-        self.foot.value = card(_foot(state))
-
-    def close(self) -> None:
-        """Close every model, layouts and styles too, or they would be saved with the notebook."""
-        import ipywidgets as w
-
-        todo: list[Any] = [self.root]
-        while todo:
-            widget = todo.pop()
-            todo += [value for value in widget.trait_values().values() if isinstance(value, w.Widget)]
-            todo += list(getattr(widget, "children", ()))
-            widget.close()
-
-
-def header_html(state: PanelState, cnn: str, elapsed: float) -> str:
-    """Status and the running step; then how far it is, how fast, how long still."""
-    first = [f"<b>{name(cnn)}</b>", f"<span{css(color=ACCENT)}>{esc(state.status)}</span>"]
-    if state.title:
-        first.append(f"step {state.stage} of {state.stages}: {name(state.title)}")
-    if state.waves > 1:
-        first.append(f"wave {state.wave} of {state.waves}")
-    return f"<div>{DOT.join(first)}</div>{muted(DOT.join(_pace(state, elapsed)))}"
-
-
-def _pace(state: PanelState, elapsed: float) -> list[str]:
-    parts = [f"{_whole(elapsed)} so far"]
-    if state.eta is not None:
-        parts.append(f"about {_whole(max(1.0, state.eta))} left")
-    if state.total:
-        parts.append(f"{state.done} of {state.total} images")
-    if state.images_per_second:
-        parts.append(f"{state.images_per_second:.1f} images/s")
-    return parts
-
-
-def _whole(seconds: float) -> str:
-    """Whole seconds: a running clock with decimals only flickers."""
-    return format_seconds(float(round(seconds))).replace(".0 s", " s")
-
-
-def _foot(state: PanelState) -> str:
-    """What was reused, and the last lines of the log, warnings marked."""
-    reused = small_lines(reuse_lines(state.reused))
-    colours = {"warning": STAR, "error": BAD}
-    lines = []
-    for line in state.log[-_LOG_SHOWN:]:
-        level = f"<span{css(color=colours[line.level])}>{esc(line.level)}</span> " if line.level in colours else ""
-        lines.append(muted(level + esc(line.text)))
-    return reused + "".join(lines)

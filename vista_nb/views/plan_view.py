@@ -1,4 +1,4 @@
-"""The chosen plan as steps, with the run's place in it, and the runners-up with their price.
+"""The chosen plan as a tree, with the run's place in it, and the runners-up with their price.
 
 Reads a Plan and optionally a PanelState, returns HTML or text. May touch: nothing.
 DESIGN.md section 6, tab Plan. The text twin is EXPLAIN (`plan.explain`).
@@ -11,13 +11,13 @@ from typing import Any
 
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.explain import explain, prediction_lines
-from vista_nb.plan.titles import step_title
 from vista_nb.plan.why import difference_words, runners_up
 from vista_nb.units import format_bytes, format_seconds
 from vista_nb.views.memory_view import memory_html
 from vista_nb.views.numbers import count
+from vista_nb.views.plan_tree import tree_html
 from vista_nb.views.state import PanelState
-from vista_nb.views.theme import ACCENT, GOOD, GREY, card, css, details, esc, muted, name, table
+from vista_nb.views.theme import GREY, card, css, details, esc, muted, name, scroll, table
 
 __all__ = ["Explanation", "plan_html", "plan_summary", "plan_text"]
 
@@ -38,9 +38,9 @@ def plan_text(plan: Plan) -> str:
 
 
 def plan_html(plan: Plan, state: PanelState | None = None) -> str:
-    """The steps (marked done or running where a run is given), then what was not chosen and why."""
+    """The tree (steps marked done or running where a run is given), then what was not chosen and why."""
     title = f"<div{css(margin='2px 0 6px 0')}><b>{esc(plan.logical.name)}</b></div>"
-    parts = (_physical(plan), _predicted(plan), _steps(plan, state), _store(plan), _others(plan), _notes(plan))
+    parts = (_physical(plan), _predicted(plan), tree_html(plan, state), _store(plan), _others(plan), _notes(plan))
     return title + "".join(parts)
 
 
@@ -66,30 +66,6 @@ def _notes(plan: Plan) -> str:
     return "".join(muted(f"note: {esc(note)}") for note in plan.notes)
 
 
-def _steps(plan: Plan, state: PanelState | None) -> str:
-    predicted = dict(enumerate((s for _, s in plan.seconds_by_step), start=1))
-    measured = state.measured if state else {}
-    heads = "".join(
-        f'<th scope="col"{css(**(_NUMBER if right else _CELL), border_bottom=f"1px solid {GREY}")}>{text}</th>'
-        for text, right in (("", False), ("step", False), ("predicted", True), ("measured", True))
-    )
-    rows = [f"<tr{css(background='transparent')}>{heads}</tr>"]
-    for step in plan.logical.steps:
-        running = state is not None and state.status == "running" and state.stage == step.number
-        done = step.number in measured and not running
-        mark = "\N{BLACK RIGHT-POINTING TRIANGLE}" if running else "\N{CHECK MARK}" if done else ""
-        mark = mark or f"{step.number}"
-        colour = {"color": ACCENT if running else GOOD} if running or done else {"opacity": "0.7"}
-        weight = {"font_weight": "600"} if running else {}
-        rows.append(
-            f"<tr{css(background='transparent')}><td{css(**(_NUMBER | colour))}>{mark}</td>"
-            f"<td{css(**(_CELL | weight))}>{name(step_title(step))}</td>"
-            f"<td{css(**_NUMBER)}>{_seconds(predicted.get(step.number))}</td>"
-            f"<td{css(**_NUMBER)}>{_seconds(measured.get(step.number))}</td></tr>"
-        )
-    return table("".join(rows))
-
-
 def _seconds(value: float | None) -> str:
     return "" if value is None else esc(format_seconds(value))
 
@@ -111,7 +87,9 @@ def _others(plan: Plan) -> str:
             f"<td{css(**_NUMBER)}>{format_bytes(candidate.peak_bytes)}</td>"
             f"<td{css(**(_CELL | {'opacity': '0.8'}))}>{esc(candidate.why)}</td></tr>"
         )
-    return table("".join(rows))
+    looked = max(plan.looked_at, len(plan.candidates)) - 1
+    words = f"runners-up, of {count(looked, 'other plan')} looked at"
+    return f"<div{css(margin='10px 0 2px 0', font_weight='600')}>{esc(words)}</div>" + scroll(table("".join(rows)))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ class Finished(Protocol):
         """False where nothing was found out: the error that follows says all."""
         ...
 
+    @property
+    def error(self) -> BaseException | None:
+        """What ended a run that did not end well."""
+        ...
+
 
 class Viewable(Protocol):
     """A submitted run as a view sees it before the first event."""

@@ -20,7 +20,7 @@ from vista_nb.views.numbers import count
 from vista_nb.views.plan_view import plan_html, plan_summary
 from vista_nb.views.report_view import bad_image_line, key_sentences, report_html, reuse_lines, small_lines
 from vista_nb.views.state import PanelState
-from vista_nb.views.theme import BAD, DOT, GOOD, STAR, card, css, details, esc, name
+from vista_nb.views.theme import BAD, DOT, GOOD, GREY, STAR, card, css, details, dot, esc, name
 
 __all__ = ["TEXT_LINES", "RunSummary", "result_html", "result_text"]
 
@@ -87,11 +87,11 @@ def result_html(summary: RunSummary, exact: bool = True) -> str:
 
 def _head(summary: RunSummary, exact: bool) -> str:
     state = summary.state
-    status = f"<b{css(color=_COLOURS.get(state.status, 'inherit'))}>{esc(state.status)}</b>"
+    status = f"{dot(_COLOURS.get(state.status, GREY))}<b>{esc(state.status)}</b>"
     took = f" in {format_seconds(state.seconds)}" if exact and state.is_over and state.seconds else ""
     plan = summary.plan
     parts = [f"<b>{name(plan.cnn)}</b>", esc(count(len(state.layers), "layer")), name(plan.model), status + esc(took)]
-    error = f"<div{css(color=BAD)}>{esc(summary.error)}</div>" if summary.error else ""
+    error = f"<div>{dot(BAD)}{esc(summary.error)}</div>" if summary.error else ""
     return f"<div{css(margin='2px 0')}>{DOT.join(parts)}</div>{error}"
 
 

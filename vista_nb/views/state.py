@@ -48,6 +48,7 @@ class PanelState:
     first_batch: (seconds, images) at this stage's first report, from which images per second are counted, so
     that the start of TensorFlow does not hide the speed. schedule: (stage, wave, predicted seconds) in the order of
     the walk, ones where no time was predicted (`timed` false); finished: (stage, wave, measured seconds).
+    peak: the most of each kind of process; memory_now: the last sample.
     """
 
     status: str = "planned"
@@ -68,12 +69,14 @@ class PanelState:
     schedule: tuple[tuple[int, int, float], ...] = ()
     timed: bool = False
     peak: ev.MemorySampled | None = None
+    memory_now: ev.MemorySampled | None = None
+    store: ev.StoreListed | None = None
+    start_seconds: float = 0.0  # predicted, until the engines are up
     log: tuple[ev.LogLine, ...] = ()
     seconds: float = 0.0
     message: str = ""
     cuts: tuple[ev.LayerReused, ...] = ()  # raw tensors that inference goes on from
     stored: tuple[ev.LayerStored, ...] = ()  # what this run put into the store, each layer once per wave
-    level: ev.StoreLevel | None = None
 
     @property
     def reused(self) -> tuple[ev.LayerReused, ...]:
@@ -86,7 +89,10 @@ class PanelState:
         layers = tuple(LayerState(layer) for layer in plan.layers)
         timed = 0 < len(plan.seconds_by_step) == len(plan.logical.steps)
         stages, waves = len(plan.logical.steps), plan.logical.waves
-        return cls(layers=layers, stages=stages, waves=waves, schedule=_schedule(plan, timed), timed=timed)
+        start = plan.start_seconds or 0.0
+        return cls(
+            layers=layers, stages=stages, waves=waves, schedule=_schedule(plan, timed), timed=timed, start_seconds=start
+        )
 
     def planned_again(self, plan: Plan) -> PanelState:
         """The same state under the plan that replaced the first one, before any of its steps began."""
@@ -94,7 +100,13 @@ class PanelState:
         known = {layer.name: layer for layer in self.layers}
         layers = tuple(known.get(layer.name, layer) for layer in fresh.layers)
         return replace(
-            self, layers=layers, stages=fresh.stages, waves=fresh.waves, schedule=fresh.schedule, timed=fresh.timed
+            self,
+            layers=layers,
+            stages=fresh.stages,
+            waves=fresh.waves,
+            schedule=fresh.schedule,
+            timed=fresh.timed,
+            start_seconds=fresh.start_seconds,
         )
 
     def layer(self, name: str) -> LayerState | None:
@@ -146,13 +158,28 @@ class PanelState:
 
     @property
     def eta(self) -> float | None:
-        """Seconds left: this stage by its own speed, the later ones as predicted; None where unknown."""
-        rate = self.images_per_second
-        if self.is_over or rate is None or not self.timed:
+        """Seconds left at the last event, None before the first."""
+        return None if self.status == "planned" else self.left(0.0)
+
+    def left(self, since: float) -> float | None:
+        """Seconds left, `since` seconds after the last event: the running step by its own speed where it has one, else
+        as predicted; the later ones as predicted. None after the run, and where nothing is predicted.
+        """
+        if self.is_over or not self.timed:
             return None
         places = [place for place, entry in enumerate(self.schedule) if entry[:2] == (self.stage, self.wave)]
-        later = self.schedule[places[0] + 1 :] if places else ()
-        return (self.total - self.done) / rate + sum(seconds for *_, seconds in later)
+        if not places:  # the engines are starting
+            return max(0.0, self.start_seconds - self.at - since) + sum(weight for *_, weight in self.schedule)
+        later = sum(weight for *_, weight in self.schedule[places[0] + 1 :])
+        return max(0.0, self._step_left(since)) + later
+
+    def _step_left(self, since: float) -> float:
+        if any((stage, wave) == (self.stage, self.wave) for stage, wave, _ in self.finished):
+            return 0.0
+        rate = self.images_per_second
+        if rate is not None:
+            return (self.total - self.done) / rate - since
+        return self._weight_now - (self.at + since - self.stage_began)
 
 
 def _schedule(plan: Plan, timed: bool) -> tuple[tuple[int, int, float], ...]:
@@ -250,15 +277,16 @@ def _(event: ev.LayerStored, state: PanelState) -> PanelState:
 
 
 @_fold.register
-def _(event: ev.StoreLevel, state: PanelState) -> PanelState:
-    return replace(state, level=event)
-
-
-@_fold.register
 def _(event: ev.MemorySampled, state: PanelState) -> PanelState:
     old = state.peak or event
     names = ("driver", "jvm", "workers")
-    return replace(state, peak=replace(event, **{n: max(getattr(old, n), getattr(event, n)) for n in names}))
+    peak = replace(event, **{n: max(getattr(old, n), getattr(event, n)) for n in names})
+    return replace(state, peak=peak, memory_now=event)
+
+
+@_fold.register
+def _(event: ev.StoreListed, state: PanelState) -> PanelState:
+    return replace(state, store=event)
 
 
 @_fold.register

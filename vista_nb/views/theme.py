@@ -2,9 +2,10 @@
 
 Reads plain values, returns pieces of HTML. May touch: nothing. DESIGN.md section 6.
 Styles are inline: GitHub drops them all, JupyterLab drops `<style>` and `var()` from notebooks it does not trust,
-and what is left must still read well. So text keeps the page's own colour (light or dark), lines and tracks are
-mid-grey, accents have a contrast of at least 3 : 1 on white and on #111, and no meaning hangs on colour alone.
-The accents stay apart under the common colour-vision deficiencies (after Okabe and Ito).
+and what is left must still read well. So text keeps the page's own colour (light or dark), colours are for marks and
+bars only, lines and tracks are mid-grey, accents have a contrast of at least 3 : 1 on white and on #111, and no meaning
+hangs on colour alone. The accents stay apart under the common colour-vision deficiencies (after Okabe and Ito).
+`LIVE_STYLE` is the one sheet, for the live panel: its classes only add to what the inline styles say.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ __all__ = [
     "DOT",
     "GOOD",
     "GREY",
+    "LIVE_STYLE",
     "REGION_COLOURS",
     "STAR",
     "card",
     "css",
     "details",
+    "dot",
     "esc",
     "muted",
     "name",
+    "scroll",
+    "table",
+    "track",
 ]
 
 ACCENT: Final = "#2b8cbe"
@@ -44,6 +50,30 @@ REGION_COLOURS: Final = {
     "storage": "#f2a58e",
 }
 """Fills that carry dark text on both themes."""
+
+# a class three times: ipywidgets' own rules for tabs name several
+LIVE_STYLE: Final = """<style>
+.vista-nb-panel { max-width: 1000px; overflow: visible; }
+.vista-nb-panel .widget-html, .vista-nb-panel .jupyter-widget-html { height: auto; }
+.vista-nb-panel .widget-html-content, .vista-nb-panel .jupyter-widget-html-content { align-self: stretch;
+  line-height: inherit; min-width: 0; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs { --jp-widgets-horizontal-tab-width: 96px; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar { font: 13px var(--jp-ui-font-family, system-ui, sans-serif); }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab {
+  background: transparent; border-color: transparent; box-shadow: none; padding: 0 10px; color: inherit; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab:hover:not(.lm-mod-current) {
+  background: rgba(140, 140, 140, 0.15); color: inherit; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab.lm-mod-current {
+  font-weight: 600; border-color: transparent; box-shadow: inset 0 -2px 0 #2b8cbe; transform: none; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab.lm-mod-current::before { display: none; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab:focus-visible {
+  outline: 2px solid #2b8cbe; outline-offset: -2px; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .widget-tab-contents {
+  background: transparent; border: none; border-top: 1px solid rgba(140, 140, 140, 0.4); padding: 6px 0 2px 0; }
+.vista-nb-panel [tabindex]:focus-visible { outline: 2px solid #2b8cbe; outline-offset: 2px; }
+.vista-nb-tabs .vista-nb { container-type: inline-size; }
+@container (max-width: 620px) { .vista-nb-wide { display: none; } }
+</style>"""
 
 _FONT: Final = "var(--jp-ui-font-family, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif)"
 
@@ -74,6 +104,29 @@ def card(inner: str) -> str:
     """The frame that every view stands in; `inner` is HTML."""
     style = css(font_family=_FONT, font_size="13px", line_height="1.45", max_width="960px", padding="2px 0")
     return f'<div class="vista-nb"{style}>{inner}</div>'
+
+
+def dot(colour: str, hollow: bool = False) -> str:
+    """A round mark before a word that says the same."""
+    fill = {} if hollow else {"background": colour}
+    size = {"display": "inline-block", "width": "7px", "height": "7px", "border": f"1.5px solid {colour}"}
+    return f"<span{css(**size, border_radius='50%', margin='0 5px 1px 0', **fill)}></span>"
+
+
+def track(label: str, share: float, colour: str = ACCENT, height: str = "4px", role: str = "progressbar") -> str:
+    """A thin bar filled to `share` of its width; `label` is its text twin."""
+    percent = 100 * min(1.0, max(0.0, share))
+    values = f' aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}"' if role == "progressbar" else ""
+    fill = f"<div{css(width=f'{percent:.1f}%', height=height, background=colour, border_radius='2px')}></div>"
+    style = css(
+        background="rgba(140,140,140,0.25)", border_radius="2px", height=height, width="100%", overflow="hidden"
+    )
+    return f'<div role="{role}" aria-label="{esc(label)}"{values}{style}>{fill}</div>'
+
+
+def scroll(inner: str) -> str:
+    """A wide table scrolls by itself in a narrow page; `inner` is HTML."""
+    return f"<div{css(overflow_x='auto', max_width='100%')}>{inner}</div>"
 
 
 def table(rows: str, wide: bool = False) -> str:
