@@ -2,7 +2,8 @@
 
     python -m benchmarks.cells_child '{"folder": ..., "rows": ..., "cells": [{"layers": ..., "model": ...}, ...]}'
 
-Prints one marked JSON line: of each cell its seconds, photos inferred, scores, and the processes that it started.
+A cell's "skip" and "take" are the rows it reads. Prints one marked JSON line: of each cell its seconds, photos
+inferred, scores, and the processes that it started.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import vista_nb
 from benchmarks.record import MARK
 from benchmarks.speed import photos
 
-__all__ = ["main", "processes", "ready", "run_cell"]
+__all__ = ["main", "processes", "ready", "rows_of", "run_cell"]
 
 SPEC = """
 structured: $table
@@ -92,12 +93,18 @@ def run_cell(cell: Mapping[str, str], table: Any, folder: Path) -> dict[str, Any
     }
 
 
+def rows_of(cell: dict[str, Any], table: Any) -> Any:
+    """The cell's rows; takes both keys out of it."""
+    skip, take = cell.pop("skip", 0), cell.pop("take", len(table))
+    return table.iloc[skip : skip + take].reset_index(drop=True)
+
+
 def main(request: str) -> int:
     """Runs the cells of the request."""
     given = json.loads(request)
     folder = Path(given["folder"])
     table = photos(folder, given["rows"])
-    cells = [run_cell(cell, table, folder) for cell in given["cells"]]
+    cells = [run_cell(cell, rows_of(cell, table), folder) for cell in given["cells"]]
     print(MARK + json.dumps({"cells": cells}), flush=True)
     return 0
 

@@ -113,6 +113,13 @@ def rows_of(client: Any, pairs: int) -> list[Row]:
         measured("cell with the panel", [one.seconds for one in panel]),
         ended("panel / off, median of the pairs", statistics.median(ratios), "x", "<= 1.05", _runs(ratios)),
         ended("messages in the busiest second", max(one.most_in_a_second for one in panel), "messages", "<= 10"),
+        ended(
+            "messages per second of the whole cell",
+            statistics.median(len(one.times) / one.seconds for one in panel),
+            "/s",
+            "<= 10",
+            "opening and closing included",
+        ),
         ended("messages per second while it runs", statistics.median(steady), "/s", "<= 10", _runs(steady)),
         ended(
             "messages to open and close it", max(len(one.times) - len(one.after_opening) for one in panel), "messages"

@@ -5,6 +5,7 @@ Not a test. Needs VISTA_NB_CHROMIUM or a `chromium` on the PATH. Screenshots go 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,10 @@ def lab_server(folder: Path, theme: str = "JupyterLab Light") -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:  # a kernel that does not end by itself
+            server.kill()
 
 
 def _free_port() -> int:
@@ -98,24 +103,58 @@ def _wait_for(url: str) -> None:
     raise AssertionError("JupyterLab did not start")
 
 
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: its address, and the folder that it shows."""
+
+    url: str
+    folder: Path
+
+    def stop_kernels(self) -> None:
+        """All of them: a kernel that nobody looks at holds memory that the next test needs."""
+        for session in json.loads(urllib.request.urlopen(f"{self.url}/api/sessions").read()):
+            stop = urllib.request.Request(f"{self.url}/api/sessions/{session['id']}", method="DELETE")
+            urllib.request.urlopen(stop).read()
+
+
 @contextmanager
-def chromium(width: int = 1200, height: int = 1000) -> Iterator[Any]:
-    """A page of a fresh browser."""
+def chromium() -> Iterator[Any]:
+    """A fresh browser."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(60_000)
-        yield page
+        yield browser
         browser.close()
 
 
+@contextmanager
+def fresh_page(browser: Any, lab: Lab, width: int = 1200, height: int = 1000) -> Iterator[Any]:
+    """A page with no memory of others; afterwards the kernels that it started are stopped."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+    lab.stop_kernels()
+
+
 def open_notebook(page: Any, url: str, name: str) -> None:
-    """The notebook alone in the window, its kernel ready."""
+    """The notebook alone in the window, its kernel ready: cells that are run before it wait in silence."""
     page.goto(f"{url}/doc/tree/{name}")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_timeout(4000)  # until the kernel is there: cells that are run before it wait in silence
+    wait_until(page, lambda: kernel_state(page) == "connected idle")
+
+
+def kernel_state(page: Any) -> str:
+    """`connected idle`, `connected busy`, ...; empty before there is a kernel."""
+    return str(page.evaluate(_KERNEL))
+
+
+_KERNEL = """() => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel
+  return kernel ? `${kernel.connectionStatus} ${kernel.status}` : ""
+}"""
 
 
 def run_cell(page: Any, place: int) -> None:

@@ -18,8 +18,9 @@ from vista_nb.executor.driver_backend import DriverBackend
 from vista_nb.executor.local import LocalBackend
 from vista_nb.optimizer.optimize import optimize
 from vista_nb.plan.engines import works_on_photos
+from vista_nb.session.fetching import fetch_layers, promised
 from vista_nb.session.options import Options
-from vista_nb.session.reuse import kept_beside, known_bad, stored_layers
+from vista_nb.session.reuse import kept_beside, known_bad, open_store, stored_layers
 from vista_nb.store.unreadable import remember_unreadable
 
 __all__ = ["Cell", "cell"]
@@ -51,10 +52,16 @@ def cell(
     run: str = "r1",
     speculate: str = "never",
     budget: int | None = None,
+    remote: str | None = None,
+    fetches: bool = True,
 ) -> Cell:
-    """Link the photos, look into the store, plan, run, remember: all but the engines."""
-    inputs = replace(run_inputs(work, folder, run=run), store_budget=budget)
-    options = Options(reuse, store_dir=inputs.store_dir, verify=True, speculate=speculate)
+    """Link the photos, look into the store, plan, run, remember: all but the engines.
+
+    remote: the address behind the folder, which VISTA_NB_STORE_DIR names then. fetches: whether it is looked into: not
+    in the plan that follows one to which it did not keep its word.
+    """
+    inputs = replace(run_inputs(work, folder, run=run), store_budget=budget, store_remote=remote)
+    options = Options(reuse, store_dir=remote or inputs.store_dir, verify=True, speculate=speculate, remote=fetches)
     images = known_bad(work, inputs.images, options)
     stored, missing = stored_layers(work, images, inputs.model, options)
     beside = kept_beside(work, images, inputs.model, missing, options)
@@ -63,6 +70,14 @@ def cell(
     )
     plan = optimize(Snapshot(work, statistics, LAPTOP, stored, missing, beside=beside))
     plan = replace(plan, logical=replace(plan.logical, waves=work.spec.plan.waves or plan.logical.waves))
+    wanted = promised(plan, stored)
+    if wanted:
+        store = open_store(options, of_run=True)
+        came, whole = fetch_layers(store, work, images, inputs.model, wanted)
+        store.close()
+        if not whole:
+            return cell(work, folder, reuse, run, speculate, budget, remote, fetches=False)
+        inputs = replace(inputs, fetched=came)
     backend_of = LocalBackend if works_on_photos(plan.logical) else DriverBackend
     backend = backend_of(plan, replace(inputs, images=images))
     outcome, events = run_plan(plan, backend)

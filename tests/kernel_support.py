@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TESTS", "errors_in", "kernel_in", "outputs", "run_cell", "said", "shown", "until_said", "wait_until"]
+__all__ = [
+    "TESTS",
+    "errors_in",
+    "kernel_in",
+    "outputs",
+    "run_cell",
+    "said",
+    "shown",
+    "until_begun",
+    "until_said",
+    "wait_until",
+]
 
 TESTS = Path(__file__).resolve().parent
 
 
 @contextmanager
 def kernel_in(folder: Path, *setup: str) -> Iterator[tuple[Any, Any]]:
-    """(manager, client) of a kernel that works in `folder` and finds the helpers of tests; `setup` cells run first."""
+    """(manager, client) of a kernel that works in `folder` and finds the helpers of tests; `setup` cells run first.
+    Nothing of CI decides how it shows a run.
+    """
     from jupyter_client.manager import start_new_kernel
 
-    manager, client = start_new_kernel(cwd=str(folder))
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "VISTA_NB_UI")}
+    manager, client = start_new_kernel(startup_timeout=300, cwd=str(folder), env=environment)
     try:
         for cell in (f"import sys; sys.path.insert(0, {str(TESTS)!r})", "%load_ext vista_nb", *setup):
             assert not errors_in(run_cell(client, cell))
@@ -43,6 +58,15 @@ def outputs(client: Any, request: str, timeout: float = 180) -> list[dict[str, A
         if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
             return found
         found.append({"type": message["msg_type"], **message["content"]})
+
+
+def until_begun(client: Any, request: str, timeout: float = 60) -> None:
+    """Wait until the kernel has taken up the request, and a moment more: its code is at work."""
+    while True:
+        message = client.get_iopub_msg(timeout=timeout)
+        if message["parent_header"].get("msg_id") == request and message["msg_type"] == "execute_input":
+            time.sleep(0.5)
+            return
 
 
 def until_said(client: Any, request: str, words: str, timeout: float = 60) -> None:

@@ -10,9 +10,27 @@ from sample_run import SampleRun, sample_events, sample_plan
 
 from vista_nb.result import VistaResult
 
-__all__ = ["SPEC", "Submitted", "failed", "run"]
+__all__ = ["FLAG_CASES", "SPEC", "Submitted", "failed", "run"]
 
 SPEC = "structured: $products\nimages: photos/{id}.jpg\nlabel: bestseller\ncnn: resnet50\n"
+
+FLAG_CASES: list[tuple[str, str, object]] = [
+    ("-o rooms", "out", "rooms"),
+    ("--out=rooms", "out", "rooms"),
+    ("-q", "quiet", True),
+    ("--explain", "explain", True),
+    ("--explain --vary memory=2g..8g", "vary", "memory=2g..8g"),
+    ("--profile sigmod2020", "profile", "sigmod2020"),
+    ("--set plan.cpu=2 --set pool=avg", "overrides", (("plan.cpu", "2"), ("pool", "avg"))),
+    ("--reuse never", "reuse", "never"),
+    ("--ui static", "ui", "static"),
+    ("--analyze", "analyze", True),
+    ("--layers 'top 3'", "overrides", (("layers", "top 3"),)),
+    ("--max-mem 4GB", "max_memory", 4_000_000_000),
+    ("--max-time 10m", "max_seconds", 600.0),
+    ("--bg", "background", True),
+]
+"""Every flag at least once: (the line, the field of CellFlags, what it then holds)."""
 
 
 class Submitted:

@@ -129,6 +129,8 @@ def sample_events(plan: Plan, last_stage: int | None = None, reused: tuple[str, 
             found.append(ev.LayerScored(number, 1, at + 1.8, sample_score(layers[0]), True))
         at += 2
         rows = 800 if kind == "infer" else 160 if kind == "train" else 0
+        if kind == "save":
+            found += [ev.LayerStored(number, 1, at, layer, 800, 26_214_400) for layer in layers]
         found.append(ev.StageFinished(number, 1, at, kind, layers, 25.0 if kind == "infer" else 2.0, rows))
     found += [ev.LayerReused(5, 1, 3.0, layer, "r1", 800, 26_214_400, 240.0, 5.2) for layer in reused]
     found.append(ev.RunFinished(0, 1, at, "done", at, ""))

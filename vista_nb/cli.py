@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 
 from vista_nb import __version__
 from vista_nb.errors import NoFeasiblePlan, PlanRefused, VistaError, VistaUsageError
+from vista_nb.spec.suggest import did_you_mean
 from vista_nb.store_command import STORE_COMMANDS, run_store
 from vista_nb.units import parse_bytes, parse_seconds
 
@@ -25,7 +27,10 @@ INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose mistakes are coded errors, so that they look like every other one."""
+    """argparse whose mistakes are coded errors, so that they look like every other one; no half-written options."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise VistaUsageError("VST001", message, f"{self.prog} --help")
@@ -35,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line. Errors go to standard error in their short form; their class gives the status."""
     as_json = False
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parsed(argv)
         as_json = getattr(arguments, "json", False)
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
@@ -50,6 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (`| head`) has left: nothing to say, and nothing to flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Raises VistaUsageError; for an option that the command does not have with the one that was meant."""
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        label = unknown[0].partition("=")[0]
+        known = sorted(set(re.findall(r"(?<!\S)--[a-z-]+", arguments.parser.format_help())))
+        hint = did_you_mean(label, known, "options") if label.startswith("-") else f"{arguments.parser.prog} --help"
+        raise VistaUsageError("VST001", f"{arguments.parser.prog}: unknown argument {label!r}", hint)
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _command(commands: Any, name: str, function: Callable[[argparse.Namespace], int], words: str) -> Any:
     command = commands.add_parser(name, help=words, description=words)
-    command.set_defaults(command=function)
+    command.set_defaults(command=function, parser=command)
     return command
 
 

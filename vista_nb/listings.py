@@ -95,19 +95,25 @@ def calibration_table(records: Sequence[CNNRecord], roster: Roster | None = None
 def store_table(found: Inventory, now: float | None = None) -> Table:
     """The layer sets of the store, and how much of the budget they take."""
     now = time.time() if now is None else now
-    rows = tuple(_store_row(holding, now) for holding in found.holdings)
+    rows = tuple(_store_row(holding, now, bool(found.remote)) for holding in found.holdings)
     heads = ("id", "cnn", "layer", "pool", "precision", "images", "values", "size", "run", "age", "used", "reused")
+    last = ("saved", "remote", "") if found.remote else ("saved", "")
     saved = sum(holding.saved for holding in found.holdings)
     notes = [f"{format_bytes(found.size)} of {format_bytes(found.budget)}" + _saved(saved)]
     if not rows:
         notes = ["the store is empty: layers are stored by the first run that makes them"]
     notes += [f"{folder.name} ({format_bytes(size)}) is of another version: ignored" for folder, size in found.others]
-    return Table((*heads, "saved", ""), rows, frozenset({5, 6, 7, 11}), note="; ".join((*notes, *found.notes)))
+    if found.remote:
+        size = format_bytes(sum(holding.remote_bytes for holding in found.holdings))
+        notes.append(f"remote: {size} in {found.remote}")
+    return Table((*heads, *last), rows, frozenset({5, 6, 7, 11}), note="; ".join((*notes, *found.notes)))
 
 
-def _store_row(holding: Holding, now: float) -> tuple[str, ...]:
+def _store_row(holding: Holding, now: float, remote: bool) -> tuple[str, ...]:
+    """A layer set that lies in the remote store alone has no age and no use here."""
     layers, facts = holding.layers, holding.layers.facts
-    ages = [format_age(max(0.0, now - when)) for when in (layers.created, holding.used)]
+    ages = [format_age(max(0.0, now - when)) if layers.parts else "" for when in (layers.created, holding.used)]
+    away = f"{holding.remote_rows} images, {format_bytes(holding.remote_bytes)}" if holding.remote_rows else ""
     marks = [mark for mark, so in (("pinned", holding.pinned), ("in use", holding.in_use)) if so]
     return (
         layers.key[:8],
@@ -122,6 +128,7 @@ def _store_row(holding: Holding, now: float) -> tuple[str, ...]:
         *ages,
         f"{holding.times}x" if holding.times else "",
         format_seconds(holding.saved) if holding.saved else "",
+        *([away] if remote else []),
         ", ".join(marks),
     )
 

@@ -8,8 +8,10 @@ papermill must see a failed cell fail. No `output_can_be_silenced`: IPython woul
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,8 @@ from traitlets import Bool, Enum, Float, TraitError, Unicode, observe, validate
 
 from vista_nb import errors
 from vista_nb.errors import PlanRefused, VistaCancelled
-from vista_nb.magic_flags import CellFlags, help_text, parse_flags, split_line
-from vista_nb.magic_settings import environment_first
+from vista_nb.magic_flags import CellFlags, flags_of, help_text, insert_into, split_line
+from vista_nb.magic_settings import asked_ui, environment_first
 from vista_nb.units import parse_bytes, parse_seconds
 from vista_nb.views.words import Words
 
@@ -45,7 +47,9 @@ class VistaMagic(Magics):
     speculate = Enum(
         ("auto", "always", "never"), "auto", help="whether other layers on the way are kept for later cells"
     ).tag(config=True)
-    store_dir = Unicode("", help="folder of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(config=True)
+    store_dir = Unicode("", help="folder or URI of the store; empty: VISTA_NB_STORE_DIR, else the cache").tag(
+        config=True
+    )
     store_budget = Unicode("", help="bytes it may take, such as 5GB; empty: VISTA_NB_STORE_BYTES, else 20GB").tag(
         config=True
     )
@@ -80,22 +84,22 @@ class VistaMagic(Magics):
     @needs_local_scope
     def vista(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Find out which CNN layer's features predict best: `%%vista`, then the spec. `%vista` alone lists all."""
+        namespace = {**self.shell.user_ns, **(local_ns or {})}
+        words = insert_into(split_line(line), namespace)
         if cell is None:
             from vista_nb.magic_lines import obey
 
-            words = split_line(line)
             return obey(self, words) if words else Words(help_text())
-        return self.execute(cell, parse_flags(line), {**self.shell.user_ns, **(local_ns or {})})
+        return self.execute(cell, flags_of(words), namespace)
 
     def execute(self, source: str | Path, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
         """A cell's body, or a spec file: plan it or run it, as the flags say. A refused plan is shown."""
         try:
             return self._explain(source, flags, namespace) if flags.explain else self._run(source, flags, namespace)
         except PlanRefused as error:
-            if not flags.quiet and flags.ui != "off":
-                from vista_nb.views.plan_view import Explanation
+            from vista_nb.views.plan_view import Explanation
 
-                self._show(Explanation(error.plan), flags)  # type: ignore[arg-type]
+            self._show(Explanation(error.plan), flags)  # type: ignore[arg-type]
             raise
 
     def _chosen(self, flags: CellFlags, namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,9 +118,12 @@ class VistaMagic(Magics):
         return {"max_memory": memory, "max_seconds": seconds}
 
     def _show(self, shown: Any, flags: CellFlags) -> None:
+        """A plan, or what was measured: as text where text was asked for, not at all where nothing was."""
         from IPython.display import display
 
-        display(Words(shown) if flags.ui == "text" else shown)
+        asked = asked_ui(flags.ui, self.ui)
+        if not flags.quiet and asked != "off":
+            display(Words(shown) if asked == "text" else shown)
 
     def _explain(self, source: str | Path, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
         from vista_nb import session
@@ -133,8 +140,7 @@ class VistaMagic(Magics):
             shown = Explanation(found)
         if flags.out:
             self.shell.push({flags.out: found})
-        if not flags.quiet and flags.ui != "off":
-            self._show(shown, flags)
+        self._show(shown, flags)
 
     def _run(self, source: str | Path, flags: CellFlags, namespace: Mapping[str, Any]) -> None:
         """Bind at once, then draw until the end: an error or an interrupt leaves the partial result bound."""
@@ -153,6 +159,8 @@ class VistaMagic(Magics):
                 **self._chosen(flags, namespace),
             )
             self.shell.push({"_vista": result, **({flags.out: result} if flags.out else {})})
+            if kind in ("widget", "static"):
+                _import_early("matplotlib.backends.backend_agg")
             view = self._view(kind, flags.background, result, began)
         except BaseException as error:
             if result is not None:
@@ -163,8 +171,8 @@ class VistaMagic(Magics):
         if flags.background:
             return session.watch(result, view)
         session.drive(result, view)
-        if flags.analyze and kind != "off":
-            self._show(result.explain(analyze=True), flags if kind != "text" else CellFlags(ui="text"))
+        if flags.analyze:
+            self._show(result.explain(analyze=True), flags)
         return None
 
     def _view(self, kind: str, background: bool, result: Any, began: float) -> Any:
@@ -177,10 +185,16 @@ class VistaMagic(Magics):
 
         return view_for(kind, result, **traits)
 
-    def store_folder(self) -> Path | None:
-        """The folder that `%config` names; None: the environment's or the default one."""
-        if not self.store_dir:
-            return None
-        from vista_nb.store.files import store_folder
+    def store_folder(self) -> str | None:
+        """The folder or address that `%config` names; None: the environment's or the default one."""
+        return self.store_dir or None
 
-        return store_folder(self.store_dir)
+
+def _import_early(module: str) -> None:
+    """While the engines work: what draws the last picture takes most of a second to import, and an interrupted kernel
+    should be idle within two.
+    """
+    threading.Thread(target=import_module, args=(module,), name="vista-import", daemon=True).start()
+
+
+VistaMagic.vista.__doc__ = f"{VistaMagic.vista.__doc__}\n\n{help_text()}"  # what `%%vista?` shows

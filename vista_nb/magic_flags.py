@@ -8,13 +8,16 @@ nbval. Here every mistake is a coded error.
 from __future__ import annotations
 
 import keyword
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vista_nb.errors import VistaUsageError
+from vista_nb.spec.located import Located
 from vista_nb.spec.suggest import did_you_mean
+from vista_nb.spec.variables import insert_variables
 from vista_nb.units import parse_bytes, parse_seconds
 
 __all__ = [
@@ -24,6 +27,7 @@ __all__ = [
     "Flag",
     "flags_of",
     "help_text",
+    "insert_into",
     "parse_flags",
     "split_line",
     "take_vary",
@@ -66,7 +70,7 @@ SUBCOMMANDS: Final = {
     "wait": "wait [RUN]: wait for the run in the background, then show it",
     "compare": "compare RUN RUN: two runs side by side: accuracy per layer, seconds, plans",
     "run": "run -f FILE [flags]: run a spec file; the flags of a cell",
-    "session": "session [info | start | stop | restart]: Spark's JVM in this kernel, and each setting with its source",
+    "session": "session [info | stop | restart]: Spark's JVM in this kernel, and each setting with its source",
     "spec": "spec [KEY | --template]: what a cell may say; one key in full; a cell to start from",
     "store": "store ls | pin | unpin | drop WORDS | gc [SIZE] | verify: the stored layers; WORDS as listed, or all",
     "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
@@ -99,11 +103,24 @@ class CellFlags:
 
 
 def split_line(line: str) -> list[str]:
-    """Words of the magic's line; quotes hold a word together. Raises VistaUsageError."""
+    """Words of the magic's line; quotes hold a word together, and so do the braces of `{{ x }}`. Raises
+    VistaUsageError.
+    """
     try:
-        return shlex.split(line)
+        return shlex.split(re.sub(r"\{\{.*?\}\}", lambda braces: "".join(braces[0].split()), line))
     except ValueError as error:
         raise VistaUsageError("VST003", f"the line cannot be read: {error}", "close the quote") from None
+
+
+def insert_into(words: Sequence[str], variables: Mapping[str, object]) -> list[str]:
+    """`{{x}}` in a word becomes the text of a notebook variable, as in the spec. Raises VistaUsageError VST019."""
+    found = []
+    for word in words:
+        value, problems = insert_variables(Located.of(word), variables)
+        for problem in problems:
+            raise VistaUsageError("VST019", f"{word}: {problem.message}", problem.hint)
+        found.append(value.text)
+    return found
 
 
 def parse_flags(line: str) -> CellFlags:
@@ -179,7 +196,7 @@ def take_vary(words: Sequence[str]) -> tuple[list[str], str | None]:
                 raise VistaUsageError("VST003", "--vary needs a value", "write --vary memory=2g..64g")
             varied = attached if equals else words[place + 1]
             del rest[place : place + (1 if equals else 2)]
-            break
+            break  # a second one is left, and refused as such
     return rest, varied
 
 

@@ -6,6 +6,7 @@ Reads the words of the line and the magic's settings; returns what the notebook 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +38,8 @@ def _explain(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike
 
     rest, varied = take_vary(words)
     analyze = "--analyze" in rest
-    rest = [word for word in rest if word != "--analyze"]
+    if analyze:
+        rest.remove("--analyze")
     _expect(rest, 0, 1, "explain")
     name = rest[0] if rest else None
     if varied is None:
@@ -126,8 +128,11 @@ def _store(magic: VistaMagic, words: list[str]) -> Any:
 def _spec(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb.spec_help import spec_help
 
-    _expect(words, 0, 1, "spec")
-    return spec_help(words[0] if words else None)
+    template = "--template" in words
+    if template:
+        words.remove("--template")
+    _expect(words, 0, 0 if template else 1, "spec")
+    return spec_help("--template" if template else words[0] if words else None)
 
 
 def _doctor(magic: VistaMagic, words: list[str]) -> Any:
@@ -193,11 +198,22 @@ def _mistakes(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alik
 
 
 def _expect(words: Sequence[str], least: int, most: int, name: str) -> None:
+    """As many words as the subcommand takes, none of them a flag: those that it has are gone from `words` already."""
+    for word in words:
+        label = word.partition("=")[0]
+        if label.startswith("-"):
+            known = re.findall(r"--?[a-z]+", SUBCOMMANDS[name].partition(":")[0])
+            if label in known:
+                message = f"%vista {name}: one {label} too many, or in the wrong place"
+                raise VistaUsageError("VST002", message, SUBCOMMANDS[name])
+            hint = did_you_mean(label, known, "flags") if known else SUBCOMMANDS[name]
+            raise VistaUsageError("VST001", f"%vista {name}: unknown flag {label!r}", hint)
     if len(words) > most:
         extra = " ".join(words[most:])
         raise VistaUsageError("VST003", f"%vista {name}: nothing known about {extra!r}", SUBCOMMANDS[name])
     if len(words) < least:
-        raise VistaUsageError("VST003", f"%vista {name} needs {least} names", SUBCOMMANDS[name])
+        names = "a name" if least == 1 else f"{least} names"
+        raise VistaUsageError("VST003", f"%vista {name} needs {names}", SUBCOMMANDS[name])
 
 
 _COMMANDS: Final[dict[str, Callable[[VistaMagic, list[str]], Any]]] = {

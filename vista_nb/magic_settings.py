@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["SETTINGS", "Setting", "environment_first", "setting_rows"]
+__all__ = ["SETTINGS", "Setting", "asked_ui", "environment_first", "setting_rows"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ SETTINGS: Final = (
 def environment_first(configured: str) -> str:
     """VISTA_NB_UI comes before `%config`: whoever runs a notebook headless must have the last word."""
     return "auto" if os.environ.get("VISTA_NB_UI", "").strip() else configured
+
+
+def asked_ui(flag: str | None, configured: str) -> str:
+    """The kind of display that was asked for: by the flag, VISTA_NB_UI or `%config`; `auto` where by none."""
+    return flag or os.environ.get("VISTA_NB_UI", "").strip().lower() or configured
 
 
 def setting_rows(magic: Any) -> tuple[tuple[str, str, str], ...]:

@@ -33,7 +33,7 @@ class Answer(NamedTuple):
     ok: bool = True
 
 
-def run_store(words: Sequence[str], store_dir: Path | None = None, budget: int | None = None) -> Answer:
+def run_store(words: Sequence[str], store_dir: Path | str | None = None, budget: int | None = None) -> Answer:
     """Obey one command; without words, `ls`. Raises VistaUsageError, VistaStoreError."""
     name, rest = (words[0], list(words[1:])) if words else ("ls", [])
     if name not in STORE_COMMANDS:
@@ -50,7 +50,7 @@ def _check_words(name: str, rest: Sequence[str]) -> None:
         raise VistaUsageError("VST003", f"store {name}: {wrong}", STORE_COMMANDS[name])
 
 
-def _ls(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:  # noqa: ARG001 (alike)
+def _ls(rest: list[str], store_dir: Path | str | None, budget: int | None) -> Answer:  # noqa: ARG001 (alike)
     from vista_nb.listings import store_table
     from vista_nb.session.storing import look
 
@@ -58,22 +58,22 @@ def _ls(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer: 
     return Answer(store_table(found), not found.notes)
 
 
-def _pin(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:
+def _pin(rest: list[str], store_dir: Path | str | None, budget: int | None) -> Answer:
     return _set_pin(rest, True, store_dir, budget)
 
 
-def _unpin(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:
+def _unpin(rest: list[str], store_dir: Path | str | None, budget: int | None) -> Answer:
     return _set_pin(rest, False, store_dir, budget)
 
 
-def _set_pin(rest: list[str], pinned: bool, store_dir: Path | None, budget: int | None) -> Answer:
+def _set_pin(rest: list[str], pinned: bool, store_dir: Path | str | None, budget: int | None) -> Answer:
     from vista_nb.session.storing import pin_layers
 
     meant = pin_layers(rest, pinned, store_dir)
     return _ls([], store_dir, budget)._replace(ok=bool(meant))
 
 
-def _drop(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:  # noqa: ARG001 (alike)
+def _drop(rest: list[str], store_dir: Path | str | None, budget: int | None) -> Answer:  # noqa: ARG001 (alike)
     from vista_nb.listings import told
     from vista_nb.session.storing import drop_layers
 
@@ -82,7 +82,7 @@ def _drop(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer
     return Answer(told(f"dropped {names}: {format_bytes(found.bytes)} free", *found.kept), not found.kept)
 
 
-def _gc(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:
+def _gc(rest: list[str], store_dir: Path | str | None, budget: int | None) -> Answer:
     from vista_nb.listings import told
     from vista_nb.session.storing import clean_store
 
@@ -95,7 +95,7 @@ def _gc(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:
     )
 
 
-def _verify(rest: list[str], store_dir: Path | None, budget: int | None) -> Answer:  # noqa: ARG001 (alike)
+def _verify(rest: list[str], store_dir: Path | str | None, budget: int | None) -> Answer:  # noqa: ARG001 (alike)
     from vista_nb.listings import told
     from vista_nb.session.storing import check_store
 

@@ -124,6 +124,18 @@ def test_crash_is_reported_with_the_last_words(tmp_path, monkeypatch):
         throwaway._checked("", "first\nlast words\n", -9, "preparing", "prepare")
 
 
+def test_what_tensorflow_says_of_its_start_is_no_reason(tmp_path):
+    """A process that the memory killer ended has said nothing else."""
+    from vista_nb.errors import VistaRunError
+    from vista_nb.executor.cnn import throwaway
+
+    said = "WARNING: All log messages before absl::InitializeLog() ...\nI0000 00:00 13 port.cc:153] oneDNN on\n"
+    with pytest.raises(VistaRunError, match=r"status -9\)") as caught:
+        throwaway._checked("", said, -9, "preparing", "prepare")
+    assert "oneDNN" not in str(caught.value)
+    assert "memory" in caught.value.hint
+
+
 def test_client_imports_no_tensorflow():
     """`prepare` and `worker` are imported in the kernel and in Spark's daemon."""
     code = (

@@ -82,7 +82,12 @@ def test_the_table_equals_plain_scikit_learn(shared: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "column", "leaks"),
-    [("houses", "price", True), ("clothing", "is_tshirt", True), ("clothing", "kids", False), ("houses", "area", False)],
+    [
+        ("houses", "price", True),
+        ("clothing", "is_tshirt", True),
+        ("clothing", "kids", False),
+        ("houses", "area", False),
+    ],
 )
 def test_leaks_of_the_readme(shared: Path, name: str, column: str, leaks: bool) -> None:
     """`price` gives `expensive` away, `is_tshirt` one class of ten; a good column and a mere hint do not."""

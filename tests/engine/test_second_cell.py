@@ -46,8 +46,8 @@ def spec_of(shop: CataloguePaths, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def first(shop: CataloguePaths, store: Path) -> Any:
-    """The first cell computes everything."""
-    return vista_nb.run(spec_of(shop), store_dir=store)
+    """The first cell computes everything, in waves: what is kept beside is written by the last one, whole."""
+    return vista_nb.run(spec_of(shop, plan={"waves": 2}), store_dir=store)
 
 
 def in_a_new_kernel(spec: dict[str, Any], store: Path, folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import vista_nb
 from benchmarks.store_kills import small_disk
 from vista_nb import session
 from vista_nb.demo import CataloguePaths, generate
-from vista_nb.outcome.events import LayerReused, LayerStored, StoreLevel
+from vista_nb.outcome.events import LayerReused, LayerStored, StoreListed
 from vista_nb.store.admin import inventory
 from vista_nb.store.files import Store
 
@@ -89,9 +89,9 @@ def test_a_budget_that_nothing_fits_into(shop: CataloguePaths, plain: Any, tmp_p
     same(result, plain)
     assert told(result, "features were not kept (VST614)")
     assert inventory(Store(tmp_path, 10_000)).size <= 10_000
-    levels = [e for e in result._handle.poll() if isinstance(e, StoreLevel)]
-    assert levels[-1].budget == 10_000
-    assert levels[-1].held <= 10_000
+    listings = [e for e in result._handle.poll() if isinstance(e, StoreListed)]
+    assert listings[-1].budget == 10_000
+    assert listings[-1].size <= 10_000
 
 
 def test_a_full_disk_ends_no_run(shop: CataloguePaths, plain: Any, tmp_path: Path) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from kernel_support import errors_in, kernel_in, run_cell, said, shown, wait_until
+from kernel_support import errors_in, kernel_in, outputs, run_cell, said, shown, until_begun, wait_until
 
 from vista_nb.demo import generate
 
@@ -33,11 +32,16 @@ SparkContext._gateway.proc.wait()"""
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("background")
     generate(folder / "catalogue", rows=600, seed=3)
-    with kernel_in(Path(folder)) as (_, client):
-        yield client
+    with kernel_in(folder) as pair:
+        yield pair
+
+
+@pytest.fixture
+def client(kernel: Any) -> Any:
+    return kernel[1]
 
 
 def cell(name: str, reuse: str = "auto", penalty: float = 0.02, batch: int = 16) -> str:
@@ -54,11 +58,20 @@ def test_the_kernel_is_free_while_the_run_goes_on(client: Any) -> None:
     assert said(run_cell(client, "print(shop.status, len(shop.accuracy))")) == "done 4\n"
 
 
-def test_cancel_in_the_middle_of_inference(client: Any) -> None:
-    """No Spark job is left, the context works, the result says cancelled."""
+def test_an_interrupt_leaves_it_alone_and_a_cancel_ends_it(kernel: Any) -> None:
+    """In the middle of inference. The interrupt, which reaches every process of the kernel, ends another cell only; the
+    cancel leaves no Spark job, the context works, the result says cancelled.
+    """
+    manager, client = kernel
     assert not errors_in(run_cell(client, cell("lost", reuse="never", batch=1)))
     wait_until(client, "print(lost.status, lost.state.kind)", "running infer", 120)
-    wait_until(client, "print(lost.state.done > 0 or lost.status != 'running')", "True", 120)
+    wait_until(client, "print(lost.state.done > 0)", "True", 120)
+    request = client.execute("%vista wait")
+    until_begun(client, request)
+    manager.interrupt_kernel()
+    assert errors_in(outputs(client, request)) == ["VistaCancelled"]
+    before = int(said(run_cell(client, "print(lost.state.done)")))
+    wait_until(client, f"print(lost.state.done > {before}, lost.status)", "True running", 60)
     said_of_it = shown(run_cell(client, "%vista cancel"))[0]
     assert "cancelled" in said_of_it
     wait_until(client, "print(lost.status)", "cancelled", 30)

@@ -63,3 +63,17 @@ def test_spec_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("%%vista")
     assert main(["spec", "targett"]) == 2
     assert "VST018" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [("--max-memory=4GB", "did you mean `--max-mem`?"), ("--prof", "did you mean `--profile`?"), ("more", "--help")],
+)
+def test_unknown_options_say_what_was_meant(
+    spec: str, option: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the command that was called; half an option is none, as in the magic."""
+    assert main(["explain", spec, option]) == 2
+    printed = capsys.readouterr().err
+    assert "VST001: vista-nb explain: unknown argument" in printed
+    assert hint in printed

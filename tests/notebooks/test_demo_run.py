@@ -12,7 +12,7 @@ from sample_run import sample_events, sample_plan
 
 from vista_nb import demo_run
 from vista_nb.errors import VistaRunError
-from vista_nb.views.panel import header_html
+from vista_nb.views.header_view import header_html
 from vista_nb.views.state import PanelState, apply_all
 from vista_nb.views.theme import card
 

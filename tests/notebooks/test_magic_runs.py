@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from magic_support import SPEC, Submitted, failed, run
+from magic_support import FLAG_CASES, SPEC, Submitted, failed, run
 from sample_run import SampleRun, sample_events, sample_outcome, sample_plan, sample_score
 from slow_run import SlowRun, submit_slow
 
@@ -25,25 +25,7 @@ def code_of(error: BaseException) -> str:
     return str(getattr(error, "code", type(error).__name__))
 
 
-@pytest.mark.parametrize(
-    ("line", "field", "value"),
-    [
-        ("-o rooms", "out", "rooms"),
-        ("--out=rooms", "out", "rooms"),
-        ("-q", "quiet", True),
-        ("--explain", "explain", True),
-        ("--explain --vary memory=2g..8g", "vary", "memory=2g..8g"),
-        ("--profile sigmod2020", "profile", "sigmod2020"),
-        ("--set plan.cpu=2 --set pool=avg", "overrides", (("plan.cpu", "2"), ("pool", "avg"))),
-        ("--reuse never", "reuse", "never"),
-        ("--ui static", "ui", "static"),
-        ("--analyze", "analyze", True),
-        ("--layers 'top 3'", "overrides", (("layers", "top 3"),)),
-        ("--max-mem 4GB", "max_memory", 4_000_000_000),
-        ("--max-time 10m", "max_seconds", 600.0),
-        ("--bg", "background", True),
-    ],
-)
+@pytest.mark.parametrize(("line", "field", "value"), FLAG_CASES)
 def test_every_flag_is_read(line: str, field: str, value: object) -> None:
     """One case per flag at least: none is known only to the help."""
     assert getattr(parse_flags(line), field) == value
@@ -52,8 +34,7 @@ def test_every_flag_is_read(line: str, field: str, value: object) -> None:
 
 def test_no_flag_is_without_a_case() -> None:
     """The table above grows with FLAGS."""
-    marks = test_every_flag_is_read.pytestmark[0].args[1]  # type: ignore[attr-defined]
-    lines = " ".join(line for line, *_ in marks)
+    lines = " ".join(line for line, *_ in FLAG_CASES)
     assert all(any(name in lines for name in flag.names) for flag in FLAGS)
 
 
@@ -148,7 +129,7 @@ def test_a_mistake_in_a_file_has_its_line_and_caret(shell: InteractiveShell, tmp
 
 def test_bg_in_a_terminal_says_how_to_wait(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence, nothing later: a thread must not write into the prompt. wait returns the result."""
-    monkeypatch.setattr(session, "submit", submit_slow(pace=0.005))
+    monkeypatch.setattr(session, "submit", submit_slow())
     value, shown = run(shell, f"%%vista --bg -o rooms\n{SPEC}")
     name = shell.user_ns["rooms"].run_id
     assert value is None
@@ -162,9 +143,9 @@ def test_bg_in_a_terminal_says_how_to_wait(shell: InteractiveShell, monkeypatch:
 
 def test_runs_cancel_and_compare(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listed with their state; a cancelled run keeps what it finished; two runs side by side."""
-    monkeypatch.setattr(session, "submit", submit_slow(pace=0.0))
+    monkeypatch.setattr(session, "submit", submit_slow())
     run(shell, f"%%vista -q -o first\n{SPEC}")
-    monkeypatch.setattr(session, "submit", submit_slow(pace=0.03))
+    monkeypatch.setattr(session, "submit", submit_slow(hold="end"))
     run(shell, f"%%vista -q --bg -o second\n{SPEC}")
     first, second = shell.user_ns["first"].run_id, shell.user_ns["second"].run_id
     listed = str(run(shell, "%vista runs")[0])
@@ -218,7 +199,7 @@ def test_session_stop_and_restart_without_an_engine(shell: InteractiveShell, mon
     assert "not up" in run(shell, "%vista session restart")[0]
     monkeypatch.setattr(jvm, "has_users_session", lambda: True)
     assert "left alone" in run(shell, "%vista session restart")[0]
-    going = SlowRun(pace=10.0)
+    going = SlowRun()
     monkeypatch.setitem(runs._results, going.run_id, VistaResult(going))
     for word in ("stop", "restart"):
         error, _ = failed(shell, f"%vista session {word}")

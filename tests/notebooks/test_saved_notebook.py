@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -34,11 +37,17 @@ run.error = VistaRunError("VST501", "worker lost")
 """
 
 
-def execute(*sources: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.delenv("VISTA_NB_UI", raising=False)
-    monkeypatch.delenv("CI", raising=False)
+def notebook_of(*sources: str) -> Any:
     notebook = new_notebook(cells=[new_code_cell(source) for source in (LIVE.format(tests=str(TESTS)), *sources)])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return notebook
+
+
+def execute(*sources: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As JupyterLab runs and saves it: a live panel, and no widget state, which is its default."""
+    monkeypatch.delenv("VISTA_NB_UI", raising=False)
+    monkeypatch.delenv("CI", raising=False)
+    notebook = notebook_of(*sources)
     client = NotebookClient(notebook, timeout=120, store_widget_state=False)
     try:
         client.execute()
@@ -48,8 +57,8 @@ def execute(*sources: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_live_panel_leaves_only_the_frozen_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The panel was there (its models were opened) and is gone but for the root (ADR 24): GitHub, nbviewer and nbconvert
-    see final numbers.
+    """The panel was there (its models were opened) and is gone but for the root (ADR 24): GitHub, nbviewer and
+    nbconvert see final numbers.
     """
     source = "opened = []\nimport ipywidgets\nipywidgets.Widget.on_widget_constructed(opened.append)"
     after = "from ipywidgets.widgets.widget import _instances\n(len(opened) > 5, len(_instances) <= 4)"
@@ -75,13 +84,26 @@ def test_a_failing_cell_fails_and_is_not_printed_only(monkeypatch: pytest.Monkey
     assert not any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in outputs)
 
 
-def test_the_page_of_an_executed_notebook_has_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """nbconvert to html and markdown: plan, memory and accuracy as text, no script of ours, no widget."""
+def test_nbconvert_executes_and_exports_the_numbers(tmp_path: Path) -> None:
+    """`nbconvert --execute` stores the state of every widget that it meets: there is none, nobody watches. HTML and
+    markdown of it hold plan, memory and accuracy as text.
+    """
     from nbconvert import HTMLExporter, MarkdownExporter
 
-    notebook = execute("%%vista\ncnn: resnet50", monkeypatch=monkeypatch)
+    nbformat.write(notebook_of("%%vista\ncnn: resnet50"), tmp_path / "cells.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--output", "out", "cells.ipynb"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "VISTA_NB_UI")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    notebook = nbformat.read(tmp_path / "out.ipynb", 4)
+    assert "widgets" not in notebook.metadata
+    assert {mime for output in notebook.cells[1].outputs for mime in output.data} == {
+        "text/plain",
+        "text/html",
+        "image/png",
+    }
     for exporter in (HTMLExporter(), MarkdownExporter()):
         body, _ = exporter.from_notebook_node(notebook)
         for words in ("conv5_2", "0.856", "eager, inference after join", "CNN workers"):
             assert words in body
-        assert not re.search(r"widget-view", body)
+        assert "widget-view" not in body

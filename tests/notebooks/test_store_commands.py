@@ -151,13 +151,15 @@ def test_every_command_is_said(shell: InteractiveShell) -> None:
     assert all(name in overview for name in STORE_COMMANDS)
 
 
-def test_settings_are_checked(folder: Path, shell: InteractiveShell) -> None:
-    """A size that is none, and an address where a folder must be."""
+def test_settings_are_checked(folder: Path, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A size that is none, where it is written or else where it is read, and an address that nothing reads."""
     shell.run_line_magic("config", "VistaMagic.store_budget = 'much'")
+    assert shell.magics_manager.registry["VistaMagic"].store_budget == ""
+    monkeypatch.setenv("VISTA_NB_STORE_BYTES", "much")
     with pytest.raises(VistaStoreError, match="VST616"):
         shell.magics_manager.registry["VistaMagic"].vista("store ls")
-    shell.run_line_magic("config", "VistaMagic.store_budget = ''")
-    shell.run_line_magic("config", "VistaMagic.store_dir = 'hdfs://name/store'")
+    monkeypatch.delenv("VISTA_NB_STORE_BYTES")
+    shell.run_line_magic("config", "VistaMagic.store_dir = 'ftp://name/store'")
     with pytest.raises(VistaStoreError, match="VST615"):
         shell.magics_manager.registry["VistaMagic"].vista("store ls")
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from kernel_support import errors_in, kernel_in, run_cell, said, shown, wait_until
-from magic_support import SPEC, Submitted, run
+from magic_support import FLAG_CASES, SPEC, Submitted, run
 
+WHAT_IF = "cnn: resnet50\nlayers: top 2\nstatistics: {rows: 2000, structured_features: 20}\n"
 ABSENT = "import sys; sys.modules['ipywidgets'] = None"
-SLOW = "from slow_run import submit_slow; from vista_nb import session; session.submit = submit_slow(pace=0.01)"
+SLOW = "from slow_run import submit_slow; from vista_nb import session; session.submit = submit_slow()"
 
 
-@pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("VISTA_NB_UI", "CI"):
-        monkeypatch.delenv(name, raising=False)
-    with kernel_in(tmp_path, ABSENT, SLOW) as pair:
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with kernel_in(tmp_path_factory.mktemp("kernel"), ABSENT, SLOW) as pair:
         yield pair
 
 
@@ -44,10 +43,21 @@ def test_a_bg_cell_says_that_it_runs(kernel: Any) -> None:
     assert said(run_cell(client, "print(sys.modules['ipywidgets'])")) == "None\n"
 
 
+@pytest.mark.parametrize("line", [line for line, *_ in FLAG_CASES])
+def test_every_flag_in_a_shell(
+    shell: InteractiveShell, submitted: Submitted, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """Planned or run, each without an error."""
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    spec = WHAT_IF if "--explain" in line else SPEC
+    run(shell, f"%%vista {line}\n{spec}")
+    assert ("_vista" in shell.user_ns) is ("--explain" not in line)
+
+
 @pytest.mark.parametrize("ui", ["static", "text", "off"])
 def test_in_a_shell(shell: InteractiveShell, submitted: Submitted, monkeypatch: pytest.MonkeyPatch, ui: str) -> None:
     """Every other kind of view."""
-    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
     _, found = run(shell, f"%%vista -o rooms --ui {ui}\n{SPEC}")
     assert (len(found.outputs), "conv5_2" in found.stdout) == {
         "static": (1, False),

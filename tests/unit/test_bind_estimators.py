@@ -134,7 +134,10 @@ def test_the_driver_trains_a_grid_only_where_it_may_train_all_of_it(lines: str, 
     [
         ("folds: 5", "every layer is trained in 5 folds, then on all rows: 6 fits"),
         ("tune: {regParam: [0.1, 1], maxIter: [5, 10]}", "as the best of 4 points on 3 inner folds: 13 fits"),
-        ("folds: 2\ntune: {regParam: [0.1, 1], folds: 2}", "each time as the best of 2 points on 2 inner folds: 15 fits"),
+        (
+            "folds: 2\ntune: {regParam: [0.1, 1], folds: 2}",
+            "each time as the best of 2 points on 2 inner folds: 15 fits",
+        ),
     ],
 )
 def test_the_plan_says_how_often_a_layer_is_trained(lines: str, said: str) -> None:

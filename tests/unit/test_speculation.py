@@ -128,11 +128,13 @@ def with_low_layers(plan: Plan) -> Plan:
 
 
 def test_kept_features_equal_asked_ones(work: Workload, tmp_path: Path) -> None:
-    """A later cell finds the layers that nobody asked for, wave by wave, and they are the CNN's."""
+    """A later cell finds the layers that nobody asked for, of every wave in one part, and they are the CNN's."""
     first = LocalBackend(with_low_layers(make_plan(work, EAGER, waves=2)), run_inputs(work, tmp_path))
     outcome, _ = run_plan(first.plan, first)
     assert any(note.startswith("kept for later cells: low, mid (") for note in outcome.notes)
     assert first.pooled.keys() == {"top"}
+    parts = {found.facts.layer: len(found.parts) for found in Store(first.inputs.store_dir).ls()}
+    assert parts == {"top": 2, "mid": 1, "low": 1}
 
     wider = workload(tmp_path / "items.csv", tiny_cnn(), ("low", "mid", "top"))
     second = DriverBackend(make_plan(wider, EAGER, loaded=wider.layer_names, inferred=()), run_inputs(wider, tmp_path))

@@ -16,7 +16,7 @@ from vista_nb.views.numbers import count
 from vista_nb.views.pace import Pace
 from vista_nb.views.pages import PAGES, Scene, drawn
 from vista_nb.views.state import LOG_LINES, PanelState, apply, apply_all
-from vista_nb.views.store_page import store_page_html, store_page_text
+from vista_nb.views.store_view import store_html, store_text
 
 ENTRIES = (
     ev.StoreEntry("resnet50", "fc6", "avg", 800, 26_000_000, "r1", 250.0, 3, 63.0),
@@ -67,18 +67,35 @@ def test_the_store_page_says_what_came_and_what_went() -> None:
     plan = sample_plan()
     events = [*sample_events(plan, reused=("fc6",)), LISTED]
     state = apply_all(PanelState.of(plan), events)
-    page = checked(store_page_html(state))
+    page = checked(store_html(state))
     assert "reused fc6 from run r1, 4 min ago: 800 images" in page.text
-    assert "stored conv4_6 .. fc6 for later cells" in page.text
+    assert "stored conv4_6, conv5_1, conv5_2, conv5_3, fc6: 800 images, 131 MB" in page.text
     assert "resnet50 conv5_3 raw 800 321 MB 4 s" in page.text
     assert "new, pinned" in page.text
     assert f"{count(5, 'more layer set')}: %vista store ls" in page.text
     assert "1.2 GB of 20.0 GB; 1 min 3 s of inference saved so far" in page.text
-    twin = store_page_text(state)
-    for words in ("reused fc6", "stored conv4_6 .. fc6", "conv5_3", "new, pinned", "7 layer sets, 1.2 GB of 20.0 GB"):
+    twin = store_text(state)
+    for words in ("reused fc6", "stored conv4_6", "conv5_3", "new, pinned", "7 layer sets, 1.2 GB of 20.0 GB"):
         assert words in twin
-    assert "the store is empty" in store_page_text(apply(PanelState.of(plan), ev.StoreListed(budget=1)))
-    assert "the store is empty" in store_page_html(apply(PanelState.of(plan), ev.StoreListed(budget=1)))
+    assert "the store is empty" in store_text(apply(PanelState.of(plan), ev.StoreListed(budget=1)))
+    assert "the store is empty" in store_html(apply(PanelState.of(plan), ev.StoreListed(budget=1)))
+
+
+def test_what_was_stored_adds_up_over_waves_and_says_what_nobody_asked_for() -> None:
+    """A layer's waves are one entry; raw tensors and layers that were kept besides have words of their own."""
+    stored = [
+        ev.LayerStored(6, 1, 2.0, "conv5_2", 80, 1_000_000),
+        ev.LayerStored(6, 1, 2.0, "conv4_6", 80, 5_000_000, raw=True),
+        ev.LayerStored(6, 1, 2.0, "conv5_3", 80, 2_000_000, later=True),
+        ev.LayerStored(6, 2, 3.0, "conv5_2", 720, 9_000_000),
+    ]
+    state = apply_all(PanelState.of(sample_plan()), stored)
+    assert store_text(state).splitlines() == [
+        "stored conv5_2, raw conv4_6: 800 images, 15.0 MB",
+        "kept for later cells too: conv5_3: 80 images, 2.0 MB",
+    ]
+    assert "kept for later cells too: conv5_3" in checked(store_html(state)).text
+    assert store_text(PanelState()) == ""
 
 
 def test_the_log_holds_steps_scores_and_the_end_newest_first() -> None:

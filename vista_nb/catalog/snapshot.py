@@ -18,11 +18,11 @@ __all__ = ["NOTHING_BESIDE", "Beside", "Snapshot", "StoredLayer"]
 class StoredLayer:
     """A layer set of the store, as far as this workload can use it.
 
-    rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set;
-    pooled: false for raw tensors, a cut of the CNN that inference may start from (the layer may lie below those of
-    the workload); useful: of these rows, how many are of images that lack a pooled layer (None: all); memory: how many
-    lie in Spark's Storage Memory alone; pooled_from: some are made of this other pooling. run, created (seconds since
-    1970), seconds_per_image: for the line that reports the reuse.
+    rows: of the images this workload needs, how many are there (digest match); size: bytes of the whole set; pooled:
+    false for raw tensors, a cut of the CNN that inference may start from (the layer may lie below those of the
+    workload); useful: of these rows, how many are of images that lack a pooled layer (None: all); memory: how many lie
+    in Spark's Storage Memory alone; remote: how many in the remote store alone; pooled_from: some are made of this
+    other pooling. run, created (seconds since 1970), seconds_per_image: for the line that reports the reuse.
     """
 
     layer: str
@@ -36,6 +36,7 @@ class StoredLayer:
     useful: int | None = None
     memory: int = 0
     pooled_from: str = ""
+    remote: int = 0
 
 
 @dataclass(frozen=True)

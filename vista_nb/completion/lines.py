@@ -73,7 +73,9 @@ def _subcommand_choices(word: str, words: Sequence[str], place: Place, world: Wo
         return (word, "run", world.runs()) if rest and rest[-1] == "--run" else (word, "flag", ("-n", "--run"))
     if name in ("predict", "export"):
         return _leaving_choices(word, rest, name, world)
-    if name in ("explain", "show", "cancel", "wait", "compare"):
+    if name in ("cancel", "wait"):
+        return word, "run", world.runs(saved=False)
+    if name in ("explain", "show", "compare"):
         flags = ("--analyze", "--vary") if name == "explain" else ()
         return word, "run", (*world.runs(), *flags)
     if name in ("store", "session") and not rest:

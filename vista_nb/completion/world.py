@@ -108,12 +108,12 @@ class World:
             return _columns_in(self._file(text))
         return ()
 
-    def runs(self) -> tuple[str, ...]:
-        """Those of this kernel, then the saved ones."""
+    def runs(self, saved: bool = True) -> tuple[str, ...]:
+        """Those of this kernel, the last one first, then the saved ones."""
         from vista_nb.session.runs import known_runs
         from vista_nb.session.saved_runs import saved_names
 
-        return (*(result.run_id for result in reversed(known_runs())), *saved_names())
+        return (*(result.run_id for result in reversed(known_runs())), *(saved_names() if saved else ()))
 
     # -- the disk ---------------------------------------------------------------------------------------------------
 

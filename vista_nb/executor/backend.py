@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vista_nb.outcome.events import Event, LayerReused
+from vista_nb.outcome.events import LayerReused, LayerStored
 from vista_nb.outcome.scores import BadImage, Comparison, LayerScore, RowCounts
 from vista_nb.plan.logical import (
     Infer,
@@ -64,8 +64,8 @@ class Backend(Protocol):
 
     def release(self, step: Release, wave: Wave) -> None: ...
 
-    def news(self) -> Sequence[Event]:
-        """What was stored since the last call (LayerStored), and how full the store is (StoreLevel)."""
+    def news(self) -> Sequence[LayerStored]:
+        """What was stored since the last call."""
         ...
 
     def compare(self) -> Comparison:

@@ -25,7 +25,7 @@ from vista_nb.executor.quarantine import Quarantine, nobodys
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
-from vista_nb.outcome.events import Event, LayerReused
+from vista_nb.outcome.events import LayerReused, LayerStored
 from vista_nb.outcome.scores import BadImage, Comparison, RowCounts
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
@@ -90,7 +90,7 @@ class DriverSide:
     def load(self, step: Load) -> Sequence[LayerReused]:
         return self.shelf.load(step.layers, self.needed, raw=step.raw)
 
-    def news(self) -> Sequence[Event]:
+    def news(self) -> Sequence[LayerStored]:
         return self.shelf.news()
 
     def compare(self) -> Comparison:

@@ -86,6 +86,7 @@ class RunInputs:
     """structured: T_str as an Arrow table with at least key, label and feature columns; key is unique, as text.
 
     store_dir, cache_dir: folders of the materialization store and of artifacts. run: the run's name.
+    store_remote: address of the store behind that one; fetched: of which layer sets this run's parts came from there.
     """
 
     run: str
@@ -97,4 +98,6 @@ class RunInputs:
     cache_dir: Path
     reuse: str = "auto"  # auto | never | require
     store_budget: int | None = None  # bytes; None: the environment's, else the default
+    store_remote: str | None = None
+    fetched: frozenset[str] = frozenset()
     own: OwnModel | None = None  # M, where it is an object of the notebook

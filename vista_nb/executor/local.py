@@ -71,11 +71,11 @@ class LocalBackend(DriverBackend):
         self._keep(step.layer, tensors, pooled=False, pool=True)
         return len(tensors)
 
-    def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+    def save(self, step: Save, wave: Wave) -> int:
         if step.raw:
             return self._save_raw(step.layers[0])
         kept = sum(self._save(layer) for layer in step.layers)
-        for layer in step.beside:  # after what was asked for
+        for layer in step.beside if wave.last else ():  # after what was asked for, of all waves
             made = self.pooled.pop(layer, {})
             self.shelf.save_beside(layer, _vectors_table(made, sorted(made)), self.seconds.get(layer, 0.0))
         return kept

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from vista_nb.errors import VistaStoreError
 from vista_nb.executor.cnn.pooling import pooled_again, pooled_length
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.records import Vectors
-from vista_nb.outcome.events import Event, LayerReused, LayerStored, StoreLevel
+from vista_nb.outcome.events import LayerReused, LayerStored
 from vista_nb.plan.fingerprint import preprocessing_key, raw_pooling
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
@@ -36,7 +35,7 @@ class Shelf:
 
     def __init__(self, inputs: RunInputs) -> None:
         self._inputs = inputs
-        self._store = Store(inputs.store_dir, inputs.store_budget, of_run=True)
+        self._store = Store(inputs.store_dir, inputs.store_budget, of_run=True, remote=inputs.store_remote)
         self.held: dict[str, set[str]] = {}
         self.raw_held: dict[str, set[str]] = {}
         self.reused: set[str] = set()
@@ -91,7 +90,7 @@ class Shelf:
             saved = known.seconds_per_image * len(found)
             age = max(0.0, time.time() - known.created)
             event = LayerReused(layer=layer, run=known.run, rows=len(found), size=size, raw=raw)
-            events.append(replace(event, age_seconds=age, saved_seconds=saved))
+            events.append(replace(event, age_seconds=age, saved_seconds=saved, remote=key in self._inputs.fetched))
         return events
 
     def _of_other_poolings(self, layer: str, lacking: set[str]) -> Iterator[LayerReused]:
@@ -119,7 +118,8 @@ class Shelf:
             event = LayerReused(layer=layer, run=known.run, rows=len(rows.digests), size=table.nbytes)
             age = max(0.0, time.time() - known.created)
             saved = seconds * len(rows.digests)
-            yield replace(event, age_seconds=age, saved_seconds=saved, pooling=pooling.value)
+            event = replace(event, pooling=pooling.value, remote=facts.key in self._inputs.fetched)
+            yield replace(event, age_seconds=age, saved_seconds=saved)
 
     def missing(self, layers: Sequence[str], needed: Iterable[str]) -> set[str]:
         """The needed images of which at least one of the layers is neither on disk nor in Storage Memory."""
@@ -169,14 +169,17 @@ class Shelf:
         return int(table.num_rows)
 
     def told(self) -> tuple[str, ...]:
-        """Sentences about the store, for the user."""
-        return tuple(dict.fromkeys((*self.notes, *self._store.notes(), *self._beside_notes())))
+        """Sentences about the store, for the user. The run is over: what goes to the remote store has gone."""
+        sent = self._store.settle()
+        return tuple(dict.fromkeys((*self.notes, *self._store.notes(), *self._beside_notes(), *sent)))
 
-    def news(self) -> tuple[Event, ...]:
-        """What was stored since the last call, and how full the store is."""
+    def stop_sending(self) -> None:
+        """Nothing more goes to the remote store. From any thread."""
+        self._store.stop_sending()
+
+    def news(self) -> tuple[LayerStored, ...]:
+        """What was stored since the last call."""
         told, self._stored = tuple(self._stored), []
-        with suppress(VistaStoreError):
-            return (*told, StoreLevel(held=self._store.held(), budget=self._store.budget))
         return told
 
     def close(self) -> None:
@@ -185,7 +188,7 @@ class Shelf:
 
     def save_beside(self, layer: str, table: pa.Table, seconds_per_image: float) -> None:
         """Keep rows of a layer that nobody asked for, for later cells, where that evicts nothing and others lack it."""
-        began, facts = time.monotonic(), self.facts(layer)
+        facts = self.facts(layer)
         try:
             known = self._store.digests(facts.key)
             fresh = [digest not in known for digest in table.column("digest").to_pylist()]
@@ -197,7 +200,6 @@ class Shelf:
             return  # nobody waits for it: what was asked for says what is wrong with the store
         self._beside[layer] = self._beside.get(layer, 0) + size
         self._stored.append(LayerStored(layer=layer, rows=table.num_rows, size=size, later=True))
-        self.beside_seconds += time.monotonic() - began
 
     def _beside_notes(self) -> tuple[str, ...]:
         """What was kept for later cells, at which cost; nothing where nothing was."""

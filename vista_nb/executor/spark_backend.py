@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +31,9 @@ from vista_nb.executor.photo_tables import check_opened
 from vista_nb.executor.records import Rows, Vectors
 from vista_nb.executor.region_guard import RegionGuard
 from vista_nb.executor.shipping import ship_artifact, ship_package, slots
+from vista_nb.executor.spark_collect import Made, collect_vectors
 from vista_nb.executor.spark_errors import translated
-from vista_nb.executor.spark_infer import PassResult, collect_vectors, infer_pass, pool_pass, storage_level
+from vista_nb.executor.spark_infer import PassResult, infer_pass, pool_pass, storage_level
 from vista_nb.executor.spark_memory import Borrowed, borrow, leave_raw, leave_vectors
 from vista_nb.executor.spark_raw import Raw, only, save_tensors, with_stored
 from vista_nb.executor.spark_save import save_beside, save_vectors
@@ -65,15 +66,6 @@ if TYPE_CHECKING:
 __all__ = ["SparkBackend"]
 
 
-@dataclass(frozen=True)
-class _Made:
-    """One wave's (digest, vector) of one layer, and the persisted table it is a view of: None for the memory tier's."""
-
-    vectors: DataFrame
-    base: DataFrame | None
-    digests: frozenset[str] = frozenset()
-
-
 class SparkBackend(DriverSide):
     """One run on one session. All methods but `cancel` are called from the run's own thread."""
 
@@ -90,7 +82,7 @@ class SparkBackend(DriverSide):
         self._warming = WarmUp()
         self._images: DataFrame | None = None
         self._raw: dict[str, Raw] = {}
-        self._made: dict[str, list[_Made]] = {}  # layer -> what this run inferred, by wave
+        self._made: dict[str, list[Made]] = {}  # layer -> what this run inferred, by wave
         self._persisted: list[DataFrame] = []
         self.tier, self.room = MemoryTier(), 0  # the session's, and the bytes of it that this plan leaves
         self._borrowed: list[Borrowed] = []
@@ -124,14 +116,14 @@ class SparkBackend(DriverSide):
         found = list(super().load(step))
         for layer in self.shelf.repooled.keys() & set(step.layers):
             table = self.shelf.repooled[layer]
-            self._made.setdefault(layer, []).append(_Made(self.session.createDataFrame(table), None))
+            self._made.setdefault(layer, []).append(Made(self.session.createDataFrame(table), None))
         for part in borrow(step, self.needed, self.shelf, self.tier):
             self._borrowed.append(part)
             there = self.shelf.raw_elsewhere if step.raw else self.shelf.elsewhere
             there.setdefault(part.layer, set()).update(part.digests)
             if not step.raw:
                 view = only(part.view, part.digests)
-                self._made.setdefault(part.layer, []).append(_Made(view, None, part.digests))
+                self._made.setdefault(part.layer, []).append(Made(view, None, part.digests))
             found.append(part.event)
         return found
 
@@ -161,20 +153,23 @@ class SparkBackend(DriverSide):
             if step.layer == self.cut:
                 given = only(given, self.shelf.missing([step.layer], raw.digests))
             pooled = self._kept(pool_pass(given, task, self._physical.persistence, self._attempt(step)))
-            self._made.setdefault(step.layer, []).append(_Made(pooled, pooled, frozenset(raw.digests)))
+            self._made.setdefault(step.layer, []).append(Made(pooled, pooled, frozenset(raw.digests)))
             return int(pooled.count())
 
-    def save(self, step: Save, wave: Wave) -> int:  # noqa: ARG002 (the protocol)
+    def save(self, step: Save, wave: Wave) -> int:
         with self._stage(step_title(step)):
             if step.raw:
                 layer = step.layers[0]
                 return save_tensors(self.shelf, layer, self._raw.get(layer), self.seconds.get(layer, 0.0))
-            made = {layer: self._made[layer][-1].vectors for layer in step.layers if self._made.get(layer)}
-            aside = {layer: parts[-1].vectors for layer in step.beside if (parts := self._made.pop(layer, []))}
-            whole = save_vectors(self.shelf, made, self.seconds)
-            save_beside(self.shelf, aside, self.seconds)
-            if whole and self._physical.training is TrainingSite.DRIVER:
-                self._forget(step.layers)  # the driver reads the store: Storage Memory is free for the next layer
+            made = {layer: self._made[layer][-1:] for layer in step.layers if self._made.get(layer)}
+            whole = save_vectors(self.shelf, made, self.seconds, self._at_once)
+            # the driver reads the store: Storage Memory is free for the next layer
+            done = step.layers if whole and self._physical.training is TrainingSite.DRIVER else ()
+            if wave.last:  # nobody waits for them: one part each, not one a wave
+                aside = {layer: self._made[layer] for layer in step.beside if self._made.get(layer)}
+                save_beside(self.shelf, aside, self.seconds, self._at_once)
+                done = (*done, *step.beside)
+            self._forget(done)
         return max((len(self.shelf.held.get(layer, ())) for layer in step.layers), default=0)
 
     def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:
@@ -299,15 +294,15 @@ class SparkBackend(DriverSide):
 
     def _keep(self, step: Infer, result: PassResult, todo: set[str]) -> None:
         """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
-        frame = self._kept(result.frame)
+        frame, rows = self._kept(result.frame), result.good
         self.seconds |= self.shares(step, result.seconds / max(1, result.images))
         waiting = {layer for layer in step.layers if not step.pooled or self.goes_on_from(layer)}
         good = frozenset(todo - result.reasons.keys())
         raw = Raw(frame, set(good), waiting, layers=tuple(waiting))
         for place, layer in enumerate(step.outputs):
             if step.pooled:
-                column = result.good.selectExpr("digest", f"f{place} as vector")
-                self._made.setdefault(layer, []).append(_Made(column, frame, good))
+                view = rows.selectExpr("digest", f"f{place} as vector")
+                self._made.setdefault(layer, []).append(Made(view, frame, good, (rows, f"f{place}")))
             if not step.pooled or self.goes_on_from(layer):
                 self._raw[layer] = raw
 
@@ -324,14 +319,23 @@ class SparkBackend(DriverSide):
 
     # -- vectors -----------------------------------------------------------------------------------------------------
 
+    @property
+    def _at_once(self) -> int:
+        """Values that the kernel has room for: of the widest layer's training matrix."""
+        return len(self.rows) * max(self.shelf.facts(layer).width for layer in self.plan.layers)
+
     def _forget(self, layers: Sequence[str]) -> None:
+        """Tables go that no other layer, raw or pooled, is read from."""
+        gone: list[Made] = []
         for layer in layers:
             parts = self._made.pop(layer, [])
-            for made in parts:
-                if made.base is not None and not any(raw.frame is made.base for raw in self._raw.values()):
-                    self._drop(made.base)
+            gone += [made for made in parts if made.base is not None]
             borrowed = [made for made in parts if made.base is None]  # the store does not have it
             self._made |= {layer: borrowed} if borrowed else {}
+        used = [raw.frame for raw in self._raw.values()] + [m.base for parts in self._made.values() for m in parts]
+        for made in gone:
+            if made.base is not None and not any(frame is made.base for frame in used):
+                self._drop(made.base)
 
     def _vectors_alone(self, base: DataFrame) -> None:
         """Vectors that lie beside the raw tensors of `base`, and are still needed, into a table of their own."""
@@ -340,7 +344,7 @@ class SparkBackend(DriverSide):
                 if made.base is base:
                     own = self._kept(made.vectors.persist(storage_level(self._physical.persistence)))
                     own.count()
-                    parts[place] = _Made(own, own, made.digests)
+                    parts[place] = Made(own, own, made.digests)
 
     def _vectors_frame(self, layer: str) -> DataFrame:
         """(digest, vector) of every good photo, in Spark: this run's frames, and the store's rows for the rest."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,10 +23,9 @@ from vista_nb.plan.physical import Persistence
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["PassResult", "collect_vectors", "infer_pass", "pool_pass", "storage_level"]
+__all__ = ["PassResult", "infer_pass", "pool_pass", "storage_level"]
 
 _TENSOR_BATCH = 32  # raw tensors per Arrow batch: a layer's tensor is up to a few MB
-_COLLECT_BYTES = 4_000_000  # the JVM writes a batch into a buffer that doubles: of 32 MB it held 64 and 32
 _KEPT_ROWS = {True: 32, False: 8}  # by whether they are vectors: rows of a cached batch, some MB of them
 
 Attempt = Callable[[Callable[[], Any]], Any]
@@ -86,19 +85,6 @@ def pool_pass(
     frame = pooled.where("error is null").selectExpr("digest", "f0 as vector").persist(storage_level(persistence))
     attempt(frame.count)
     return frame
-
-
-def collect_vectors(frames: Sequence[DataFrame], width: int) -> Any:
-    """(digest, vector) of all frames as one Arrow table on the driver."""
-    import pyarrow as pa
-
-    from vista_nb.store.parts import schema
-
-    tables = []
-    for frame in frames:
-        _rows_per_batch(frame, max(1, min(10_000, _COLLECT_BYTES // (4 * width + 64))))
-        tables.append(frame.select("digest", "vector").toArrow().cast(schema()))
-    return pa.concat_tables([schema().empty_table(), *tables])
 
 
 def storage_level(persistence: Persistence) -> Any:

@@ -1,50 +1,55 @@
-"""Pooled features from Spark into the store: collected layer by layer, one written while the next comes.
+"""Pooled features from Spark into the store: some layers are written while the next are collected.
 
 Reads DataFrames of (digest, vector), returns whether the store has them all. May touch: the Spark session, the
-materialization store. DESIGN.md section 9. No more than two layers are on the driver at once.
+materialization store. DESIGN.md section 9. The driver holds no more than the widest layer's training matrix twice.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vista_nb.executor.shelf import Shelf
-from vista_nb.executor.spark_infer import collect_vectors
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from vista_nb.executor.spark_collect import Made, collected
 
 __all__ = ["save_beside", "save_vectors"]
 
 
-def save_vectors(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> bool:
-    """Keep what the store lacks of each layer's frame. seconds: layer -> inference per image, for later reports."""
-    whole, writing = [], None
-    with ThreadPoolExecutor(1, thread_name_prefix="vista-save") as writer:
-        for layer, frame in frames.items():
-            table = collect_vectors([frame], shelf.facts(layer).width)
-            if writing is not None:
-                whole.append(writing.result())
-            writing = writer.submit(_write, shelf, layer, table, seconds.get(layer, 0.0))
-        if writing is not None:
-            whole.append(writing.result())
-    table = writing = None
-    _release()  # the kernel's region is planned for one layer at a time
+def save_vectors(shelf: Shelf, parts: Mapping[str, Sequence[Made]], seconds: Mapping[str, float], most: int) -> bool:
+    """Keep what the store lacks of each layer's parts. seconds: layer -> inference per image, for later reports. most:
+    values that are collected at once.
+    """
+    whole: list[bool] = []
+    _each(shelf, parts, most, lambda layer, table: whole.append(_write(shelf, layer, table, seconds.get(layer, 0.0))))
     return all(whole)
 
 
-def save_beside(shelf: Shelf, frames: Mapping[str, DataFrame], seconds: Mapping[str, float]) -> None:
-    """The same of layers that nobody asked for; what the store has no room for is dropped without a word."""
-    for layer, frame in frames.items():
-        began = time.monotonic()
-        table = collect_vectors([frame], shelf.facts(layer).width)
-        shelf.beside_seconds += time.monotonic() - began
-        shelf.save_beside(layer, table, seconds.get(layer, 0.0))
-    table = None
+def save_beside(shelf: Shelf, parts: Mapping[str, Sequence[Made]], seconds: Mapping[str, float], most: int) -> None:
+    """The same of layers that nobody asked for, of all waves; what finds no room is dropped without a word."""
+    began = time.monotonic()
+    _each(shelf, parts, most, lambda layer, table: shelf.save_beside(layer, table, seconds.get(layer, 0.0)))
+    shelf.beside_seconds += time.monotonic() - began
+
+
+def _each(shelf: Shelf, parts: Mapping[str, Sequence[Made]], most: int, write: Callable[[str, Any], None]) -> None:
+    """Some layers are written while the next come."""
+    widths, writing = {layer: shelf.facts(layer).width for layer in parts}, None
+    with ThreadPoolExecutor(1, thread_name_prefix="vista-save") as writer:
+        for tables in collected(parts, widths, most):
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(_all, tables, write)
+        if writing is not None:
+            writing.result()
     _release()
+
+
+def _all(tables: dict[str, Any], write: Callable[[str, Any], None]) -> None:
+    """Takes each table out: what is written is held by nobody."""
+    for layer in list(tables):
+        write(layer, tables.pop(layer))
 
 
 def _release() -> None:

@@ -152,7 +152,7 @@ class _Walker:
             case Pool():
                 return self.backend.pool(step, wave)
             case Save():
-                return self._told(step, wave, self.backend.save(step, wave))
+                return self._save(step, wave)
             case TrainBaselines():
                 return self._train_baselines(step)
             case Train():
@@ -176,10 +176,10 @@ class _Walker:
             if not event.raw:
                 self.recorder.reused.add(event.layer)
             self.emit(replace(event, stage=step.number, wave=1, at=self.clock))
-        return self._told(step, Wave(1, 0.0, 1.0, True), max((event.rows for event in found), default=0))
+        return max((event.rows for event in found), default=0)
 
-    def _told(self, step: Step, wave: Wave, rows: int) -> int:
-        """The store's news after a step that read or wrote it; the step's rows."""
+    def _save(self, step: Save, wave: Wave) -> int:
+        rows = self.backend.save(step, wave)
         for event in self.backend.news():
             self.emit(replace(event, stage=step.number, wave=wave.number, at=self.clock))
         return rows

@@ -40,6 +40,8 @@ def _pooled(facts: Facts) -> Iterator[str]:
         source = f" of run {run}" if run else ""
         kept = max(layer.memory for layer in layers)
         memory = f" ({_count(kept)} of them in memory)" if kept else ""
+        away = max(layer.remote for layer in layers)
+        memory += f" ({_count(away)} of them from the remote store)" if away else ""
         again = sorted({layer.pooled_from for layer in layers if layer.pooled_from})
         pooled = f", {facts.snapshot.workload.pool.value} from {', '.join(again)}" if again else ""
         yield f"{names}: {_of(rows, facts)}{source} are read, {format_bytes(size)}{memory}{pooled}{took}"

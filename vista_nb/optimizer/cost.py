@@ -258,7 +258,9 @@ def _store(step: Save | Load, work: Work) -> Parts:
     else:
         images = facts.reuse.loaded_images if isinstance(step, Load) else facts.reuse.images
     lengths = facts.raw if step.raw else facts.pooled
-    layers = (*step.layers, *(step.beside if isinstance(step, Save) else ()))
+    # what is kept for later cells is written once, by the last wave
+    beside = step.beside if isinstance(step, Save) and work.fraction == 1.0 else ()
+    layers = (*step.layers, *beside)
     values = sum(lengths[name] for name in layers) / facts.snapshot.statistics.views
     rate = rates.disk_read if isinstance(step, Load) else rates.disk_write
     size = 4.0 * values * images * work.fraction

@@ -26,7 +26,6 @@ __all__ = [
     "StageFinished",
     "StageStarted",
     "StoreEntry",
-    "StoreLevel",
     "StoreListed",
 ]
 
@@ -86,7 +85,8 @@ class LayerReused(Event):
     """A layer came from the store: which run made it, its age, bytes, and the seconds that inference had cost.
 
     raw: its raw tensors, which inference goes on from. memory: it lay in Storage Memory, and came from no disk.
-    pooling: it was made of the features of this other pooling, which hold it.
+    pooling: it was made of the features of this other pooling, which hold it. remote: this run fetched some of it from
+    the remote store.
     """
 
     layer: str = ""
@@ -98,6 +98,7 @@ class LayerReused(Event):
     raw: bool = False
     memory: bool = False
     pooling: str = ""
+    remote: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,6 @@ class LayerStored(Event):
     size: int = 0
     raw: bool = False
     later: bool = False
-
-
-@dataclass(frozen=True)
-class StoreLevel(Event):
-    """How many bytes of its budget the store takes now."""
-
-    held: int = 0
-    budget: int = 0
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def submit(
     reuse: str = "auto",
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
     store_budget: str | int | None = None,
     speculate: str | None = None,
     max_memory: int | None = None,
@@ -97,7 +97,7 @@ def explain(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
     speculate: str | None = None,
     max_memory: int | None = None,
     max_seconds: float | None = None,
@@ -129,7 +129,7 @@ def vary(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
 ) -> Variation:
     """Where the plan changes as memory, nodes or cores vary: `memory=2g..64g`. Starts no engine."""
     from vista_nb.session.varying import vary_spec

@@ -19,6 +19,7 @@ from vista_nb.plan.engines import needs_spark
 from vista_nb.plan.logical import Infer, Load
 from vista_nb.plan.titles import START
 from vista_nb.session import jvm, warm
+from vista_nb.session.fetching import fetched
 from vista_nb.session.folders import cache_root
 from vista_nb.session.given_session import fitted
 from vista_nb.session.limits import refuse_beyond_limits
@@ -27,6 +28,7 @@ from vista_nb.session.prepare import Prepared, calibrated, planned, with_stored
 from vista_nb.session.reuse import remember_bad
 from vista_nb.session.run_record import record_steps, record_usage
 from vista_nb.session.store_listing import telling_of_store
+from vista_nb.store.place import store_place
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,7 +51,8 @@ def execute(run: Run) -> None:
         after.enter_context(one_process())
         beside = side_by_side(run.plan, run.workload.cnn) and _on_spark(run.plan)
         starting = pool.submit(jvm.acquire, run.plan, run.workload, run.say) if beside else None
-        prepared, run.plan = planned(_with_model(run.prepared, run), run.options)
+        prepared, plan = planned(_with_model(run.prepared, run), run.options)
+        prepared, run.plan, run.fetched = fetched(prepared, plan, run.options, run.say, after)
         run.prepared = prepared
         refuse_beyond_limits(run.plan, run.options)
         if starting is None and _on_spark(run.plan):
@@ -89,6 +92,7 @@ def _with_memory(starting: Future[SparkSession], run: Run) -> SparkSession:
         return session
     assert run.prepared.model is not None
     run.prepared, run.plan = planned(with_stored(run.prepared, run.prepared.model, run.options), run.options)
+    refuse_beyond_limits(run.plan, run.options)
     return jvm.acquire(run.plan, run.workload, run.say)
 
 
@@ -172,6 +176,8 @@ def _inputs(prepared: Prepared, run: Run) -> RunInputs:
         cache_root(),
         run.options.reuse,
         run.options.store_budget,
+        store_place(run.options.store_dir).remote,
+        run.fetched,
         prepared.own_model,
     )
 

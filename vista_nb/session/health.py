@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vista_nb.errors import VistaError
 from vista_nb.session.folders import cache_root
 from vista_nb.units import GB, format_bytes
+
+if TYPE_CHECKING:
+    from vista_nb.store.remote import Remote
 
 __all__ = ["Check", "checks"]
 
@@ -113,12 +117,24 @@ def _age(when: float) -> str:
 
 def _store() -> Check:
     """Whether it can be written, and how much of its budget it takes."""
-    from vista_nb.store.files import Store, store_root
+    from vista_nb.store.files import Store
+    from vista_nb.store.place import store_place, store_root
 
     found = _guarded("store", lambda: str(store_root()))
     if found.ok:
         found = _folder("store", store_root())
     if not found.ok:
         return found
-    store = Store(store_root())
-    return _guarded("store", lambda: f"{found.detail}, {format_bytes(store.held())} of {format_bytes(store.budget)}")
+    store = Store(store_root(), remote=store_place().remote)
+    return _guarded(
+        "store",
+        lambda: f"{found.detail}, {format_bytes(store.held())} of {format_bytes(store.budget)}{_behind(store.remote)}",
+    )
+
+
+def _behind(remote: Remote | None) -> str:
+    """Asks it, and fails where it does not answer."""
+    if remote is None:
+        return ""
+    remote.ask_again()
+    return f"; behind it {remote.name}, {len(remote.layer_keys())} layer sets"

@@ -20,7 +20,9 @@ from vista_nb.plan.fingerprint import layer_key, preprocessing_key, raw_pooling
 from vista_nb.session.memory import current_tier
 from vista_nb.session.options import Options
 from vista_nb.session.speculating import beside
-from vista_nb.store.files import Store, store_root
+from vista_nb.store.fetching import remote_rows
+from vista_nb.store.files import Store
+from vista_nb.store.place import store_place
 from vista_nb.store.unreadable import known_unreadable, remember_unreadable
 
 if TYPE_CHECKING:
@@ -30,7 +32,17 @@ if TYPE_CHECKING:
     from vista_nb.plan.candidate import Plan
     from vista_nb.session.prepare import Prepared
 
-__all__ = ["broken_cut", "kept_beside", "key_of", "known_bad", "raw_key_of", "remember_bad", "stored_layers"]
+__all__ = [
+    "broken_cut",
+    "kept_beside",
+    "key_of",
+    "known_bad",
+    "open_store",
+    "poolings_keys",
+    "raw_key_of",
+    "remember_bad",
+    "stored_layers",
+]
 
 
 def known_bad(workload: Workload, images: ImageTables, options: Options) -> ImageTables:
@@ -47,7 +59,16 @@ def remember_bad(prepared: Prepared, options: Options, reasons: Mapping[str, str
 
 
 def _folder(options: Options) -> Path:
-    return Path(options.store_dir) if options.store_dir else store_root()
+    return store_place(options.store_dir).folder
+
+
+def open_store(options: Options, *, of_run: bool = False) -> Store:
+    """The store that a cell means, with the tier behind it."""
+    folder, remote = store_place(options.store_dir)
+    store = Store(folder, options.store_budget, of_run=of_run, remote=remote if options.remote else None)
+    if store.remote is not None and options.reuse == "require":
+        store.remote.ask_again()
+    return store
 
 
 def key_of(workload: Workload, model: ModelSource, layer: str) -> str:
@@ -78,7 +99,7 @@ def stored_layers(
     pooled sets too, so that a broken part is inferred again; an explain does without.
     """
     needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
-    store = Store(_folder(options))
+    store = open_store(options)
     try:
         pooled, complete = _pooled(store, workload, model, needed, options)
         away = is_cluster(workload.spec.resources)  # workers elsewhere do not see the store
@@ -89,6 +110,8 @@ def stored_layers(
         pooled, complete, raw = (), set(), ()  # a store that cannot be read holds nothing; the run notes it
     missing = len(needed - complete)
     if options.reuse == "require" and missing:
+        if store.remote_trouble is not None:
+            raise store.remote_trouble  # it may have them
         raise VistaStoreError(
             "VST603",
             f"--reuse require: {missing} of {len(needed)} images lack a stored layer",
@@ -103,7 +126,7 @@ def kept_beside(
 ) -> Beside:
     """What the run may keep of other layers, for later cells."""
     needed = set(images.images.column("digest").to_pylist()) - images.unreadable.keys()
-    store = Store(_folder(options), options.store_budget)
+    store = open_store(options)
     return beside(store, workload, needed, missing, lambda layer: key_of(workload, model, layer), options)
 
 
@@ -115,7 +138,7 @@ def broken_cut(prepared: Prepared, plan: Plan, options: Options) -> bool:
     layer = prepared.workload.cnn.layer(plan.logical.start_layer or "")
     if plan.logical.cut is None or layer is None or prepared.model is None:
         return False
-    store = Store(_folder(options))
+    store = open_store(options)
     return bool(store.verify(raw_key_of(prepared.workload, prepared.model, layer)))
 
 
@@ -157,15 +180,21 @@ def _with_other_poolings(
 ) -> tuple[StoredLayer | None, set[str]]:
     """The same with the rows that follow from the features of another pooling."""
     found, digests = have
-    for pooling in poolings_holding(layer.shape, workload.pool):
+    for pooling, key in poolings_keys(workload, model, layer):
         if digests >= needed:
             break
-        key = _key(workload, model, layer.name, pooling.value)
         more, there = _stored(store, layer.name, key, needed - digests, verify, None)
         if more is not None:
             digests = digests | there
-            found = replace(found or more, rows=len(digests), pooled_from=pooling.value)
+            remote = more.remote + (found.remote if found else 0)
+            found = replace(found or more, rows=len(digests), pooled_from=pooling, remote=remote)
     return found, digests
+
+
+def poolings_keys(workload: Workload, model: ModelSource, layer: LayerFacts) -> list[tuple[str, str]]:
+    """(pooling, key) of the layer sets from whose features those of this cell follow."""
+    found = poolings_holding(layer.shape, workload.pool)
+    return [(pooling.value, _key(workload, model, layer.name, pooling.value)) for pooling in found]
 
 
 def _raw(
@@ -180,28 +209,36 @@ def _raw(
     for layer in low:
         kept = layer.name == workload.kept_layer  # what is not made again must be whole, and on disk
         key = raw_key_of(workload, model, layer)
-        stored, digests = _stored(store, layer.name, key, needed, options.verify and kept, None if kept else tier)
+        verify = options.verify and kept
+        stored, digests = _stored(store, layer.name, key, needed, verify, None if kept else tier, raw=True)
         if stored is not None:
             found.append(replace(stored, pooled=False, useful=len(digests & missing)))
     return tuple(found)
 
 
 def _stored(
-    store: Store, layer: str, key: str, needed: set[str], verify: bool, tier: MemoryTier | None
+    store: Store, layer: str, key: str, needed: set[str], verify: bool, tier: MemoryTier | None, *, raw: bool = False
 ) -> tuple[StoredLayer | None, set[str]]:
-    """Of both tiers: what the disk has, and what only this session's Spark has."""
+    """Of all tiers: what the disk has, what only this session's Spark has, and what only the remote store has, which
+    keeps no raw tensors.
+    """
     if verify:
         store.verify(key, needed)
     known = store.lookup(key)
     digests = store.digests(key) & needed if known else set()
     kept = (tier.digests(key) & needed) - digests if tier is not None else set()
-    if not digests and not kept:
+    away = None if raw else remote_rows(store, key, needed - digests - kept)
+    there = away.digests if away else frozenset[str]()
+    if not digests and not kept and not there:
         return None, set()
     if digests and known is not None:
         size, run, created, seconds = known.size, known.run, known.created, known.seconds_per_image
+    elif away is not None:
+        _, size, run, created, seconds = away
     else:
         newest = tier.tables(key)[0] if tier is not None else None
         assert newest is not None
         size, run, created, seconds = newest.size, newest.run, newest.created, newest.seconds.get(key, 0.0)
-    found = StoredLayer(layer, key, len(digests | kept), size, run, created, seconds, memory=len(kept))
-    return found, digests | kept
+    every = digests | kept | there
+    found = StoredLayer(layer, key, len(every), size, run, created, seconds, memory=len(kept), remote=len(there))
+    return found, every

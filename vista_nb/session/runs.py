@@ -99,6 +99,7 @@ class Run:
         self.plan = plan
         self.prepared = prepared
         self.options = options
+        self.fetched: frozenset[str] = frozenset()  # keys of the layer sets that came from the remote store
         self.outcome = RunOutcome(task=self.workload.task.value, metric=self.workload.metric)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._finished = threading.Event()
@@ -136,6 +137,7 @@ class Run:
             return
         self._cancelled.set()
         if self._backend is not None:
+            self._backend.shelf.stop_sending()
             self._backend.cancel()
 
     def features(self, layer: str) -> pa.Table:
@@ -247,6 +249,7 @@ class Run:
         self._backend = backend
         _close_before(backend)
         if self._cancelled.is_set():
+            backend.shelf.stop_sending()
             backend.cancel()
 
     @property
@@ -261,9 +264,10 @@ class Run:
 
     @property
     def store_dir(self) -> Path:
-        from vista_nb.store.files import store_root
+        """Of the store on this machine."""
+        from vista_nb.store.place import store_place
 
-        return self.options.store_dir or store_root()
+        return store_place(self.options.store_dir).folder
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 from vista_nb.errors import VistaStoreError, VistaUsageError
 from vista_nb.spec.suggest import did_you_mean
 from vista_nb.store.admin import Checked, Holding, Inventory, check, clean, drop, inventory, pin
-from vista_nb.store.files import Store, store_root
+from vista_nb.store.files import Store
+from vista_nb.store.place import store_place
 from vista_nb.store.room import Freed
 from vista_nb.units import parse_bytes
 
@@ -31,21 +32,22 @@ class Dropped:
     kept: tuple[str, ...] = ()
 
 
-def look(store_dir: Path | None = None, budget: int | None = None) -> Inventory:
+def look(store_dir: Path | str | None = None, budget: int | None = None) -> Inventory:
     """Everything in the store."""
     return inventory(_open(store_dir, budget))
 
 
-def pin_layers(words: Sequence[str], pinned: bool, store_dir: Path | None = None) -> tuple[Holding, ...]:
+def pin_layers(words: Sequence[str], pinned: bool, store_dir: Path | str | None = None) -> tuple[Holding, ...]:
     """Pin or unpin the layer sets that `words` mean. Raises VST014."""
     store = _open(store_dir, None)
-    meant = select(inventory(store).holdings, words)
+    here = [holding for holding in inventory(store).holdings if holding.layers.parts]
+    meant = select(here, words)  # what lies in the remote store alone needs no pin: no budget takes it
     for holding in meant:
         pin(store, holding.layers.key, pinned)
     return meant
 
 
-def drop_layers(words: Sequence[str], store_dir: Path | None = None) -> Dropped:
+def drop_layers(words: Sequence[str], store_dir: Path | str | None = None) -> Dropped:
     """Remove the layer sets that `words` mean, but for those that are pinned or in use. Raises VST014, and VST617 where
     none of them could go.
     """
@@ -64,7 +66,7 @@ def drop_layers(words: Sequence[str], store_dir: Path | None = None) -> Dropped:
     return Dropped(tuple(gone), size, tuple(error.message for error in kept))
 
 
-def clean_store(most: str | None = None, store_dir: Path | None = None, budget: int | None = None) -> Freed:
+def clean_store(most: str | None = None, store_dir: Path | str | None = None, budget: int | None = None) -> Freed:
     """Remove rubbish, then the least recently used parts beyond `most` (`2GB`; default: the budget)."""
     try:
         limit = None if most is None else parse_bytes(most)
@@ -73,7 +75,7 @@ def clean_store(most: str | None = None, store_dir: Path | None = None, budget: 
     return clean(_open(store_dir, budget), limit)
 
 
-def check_store(words: Sequence[str] = (), store_dir: Path | None = None) -> Checked:
+def check_store(words: Sequence[str] = (), store_dir: Path | str | None = None) -> Checked:
     """Read the layer sets that `words` mean (none: all) again, byte by byte. Raises VST014."""
     store = _open(store_dir, None)
     holdings = inventory(store).holdings
@@ -108,5 +110,9 @@ def _names(holding: Holding) -> set[str]:
     return {word.lower() for word in (facts.cnn, facts.layer, facts.precision, *facts.pooling.split())}
 
 
-def _open(store_dir: Path | None, budget: int | None) -> Store:
-    return Store(Path(store_dir) if store_dir else store_root(), budget)
+def _open(store_dir: Path | str | None, budget: int | None) -> Store:
+    folder, remote = store_place(store_dir)
+    store = Store(folder, budget, remote=remote)
+    if store.remote is not None:
+        store.remote.ask_again()
+    return store

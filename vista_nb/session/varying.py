@@ -47,7 +47,7 @@ def vary_spec(
     profile: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     reuse: str = "auto",
-    store_dir: Path | None = None,
+    store_dir: Path | str | None = None,
 ) -> Variation:
     """Where the plan of this spec changes."""
     span = parse_range(varied)

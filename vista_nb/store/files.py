@@ -7,11 +7,11 @@ half-written, because a part exists only once the manifest, replaced in one step
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
@@ -27,15 +27,18 @@ from vista_nb.store.leases import Lease
 from vista_nb.store.manifest import LayerSet, LayerSetFacts, Part
 from vista_nb.store.notes import Notes
 from vista_nb.store.parts import inspect_part, schema, write_part
+from vista_nb.store.place import store_root
 from vista_nb.store.reading import PartReader
+from vista_nb.store.remote import Remote
 from vista_nb.store.room import RESERVED, held_bytes, make_room, spare_bytes
+from vista_nb.store.sending import Sending
 from vista_nb.store.sweep import Swept, sweep
 from vista_nb.store.uses import note_uses
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DISK_FLOOR", "ReadResult", "Store", "store_folder", "store_root"]
+__all__ = ["DISK_FLOOR", "ReadResult", "Store", "store_root"]
 
 DISK_FLOOR = 2_000_000_000  # free bytes that raw tensors leave to everyone else
 
@@ -47,32 +50,17 @@ class ReadResult(NamedTuple):
     notes: tuple[str, ...]
 
 
-def store_root() -> Path:
-    """VISTA_NB_STORE_DIR, else `store` in the user's cache folder. Raises VST615."""
-    chosen = os.environ.get("VISTA_NB_STORE_DIR")
-    if chosen:
-        return store_folder(chosen)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("vista_nb") / "store"
-
-
-def store_folder(text: str) -> Path:
-    """A setting as a folder. Raises VST615 for an address: commits need renames and locks, which object stores lack."""
-    if "://" in text:
-        message = f"the store's folder cannot be the address {text}"
-        raise VistaStoreError("VST615", message, "name a folder, on a cluster one that all machines mount")
-    return Path(text).expanduser()
-
-
 class Store:
     """Opening a store touches nothing; its folders appear with the first write.
 
     budget: bytes it may take (None: the setting's). of_run: what this object reads or writes is under a lease until
-    `close`, so that nobody evicts it while a cell runs.
+    `close`, so that nobody evicts it while a cell runs. remote: the address of the tier behind it (fetching.py brings
+    parts from there, a run's own parts go there: sending.py); remote_trouble: why that could not be asked.
     """
 
-    def __init__(self, root: Path, budget: int | None = None, *, of_run: bool = False) -> None:
+    def __init__(
+        self, root: Path, budget: int | None = None, *, of_run: bool = False, remote: str | None = None
+    ) -> None:
         self.layout = Layout(root)
         self.root = self.layout.root
         self._budget = budget
@@ -81,6 +69,9 @@ class Store:
         self._notes = Notes(root, told_later=not of_run)
         self._parts = PartReader(self.layout, self._notes)
         self._swept = False
+        self.remote = Remote(remote, self.say) if remote else None
+        self.remote_trouble: VistaStoreError | None = None
+        self._sending = Sending(self.remote, self.layout) if self.remote and of_run else None
 
     @property
     def budget(self) -> int:
@@ -89,8 +80,18 @@ class Store:
 
     def close(self) -> None:
         """What this object relied on may go. Callable more than once."""
+        self.stop_sending()
         if self._lease is not None:
             self._lease.close()
+
+    def settle(self) -> tuple[str, ...]:
+        """Wait until the remote tier has what this run wrote; what to tell of it."""
+        return self._sending.settle() if self._sending is not None else ()
+
+    def stop_sending(self) -> None:
+        """Whoever waits for it waits no more. From any thread; callable more than once."""
+        if self._sending is not None:
+            self._sending.stop()
 
     # -- looking ---------------------------------------------------------------------------------------------------
 
@@ -131,6 +132,14 @@ class Store:
         """What happened since this store was opened: broken parts in the order they were met, then what went."""
         return self._notes.lines(self._budget)
 
+    def say(self, text: str) -> None:
+        """One more of them, once."""
+        self._notes.say(text)
+
+    def tell_later(self) -> None:
+        """The run that opens this store next tells its notes, for one that only prepares it."""
+        self._notes.wait()
+
     def held(self) -> int:
         """Bytes of the whole store on disk."""
         with coded("reading the store", self.root):
@@ -166,6 +175,7 @@ class Store:
                 saved[part.file] = part.seconds_per_image * len(fresh)
         if saved:
             self._note_uses(key, saved)
+            self._send(key, saved)
         return found
 
     def paths(self, key: str, needed: Iterable[str] | None = None) -> list[Path]:
@@ -223,18 +233,31 @@ class Store:
             stage.with_name(f"{stage.name}.lock").unlink(missing_ok=True)
 
     def commit(
-        self, facts: LayerSetFacts, staged_files: Sequence[Path], run: str, seconds_per_image: float = 0.0
+        self,
+        facts: LayerSetFacts,
+        staged_files: Sequence[Path],
+        run: str,
+        seconds_per_image: float = 0.0,
+        created: float | None = None,
     ) -> LayerSet:
-        """Make staged Parquet files part of a layer set: all of them or, on any error, none. Empty ones are skipped."""
+        """Make staged Parquet files part of a layer set: all of them or, on any error, none. Empty ones are skipped.
+
+        created: when they were made, of those that came from the remote tier.
+        """
         with coded("writing to the store", self.root):
             looked = [(path, inspect_part(path, facts, run, seconds_per_image)) for path in staged_files]
             parts = [(path, part) for path, part in looked if part is not None]
+            if created is not None:
+                parts = [(path, replace(part, created=created)) for path, part in parts]
             for stage in {path.parent for path, _ in parts} & self._stages.keys():
                 (stage / RESERVED).unlink(missing_ok=True)  # what came is counted, not what was to come
             with hold(self.layout.room_lock):
                 self._notes.freed(make_room(self.layout, 0, self.budget, 0))
                 with hold(self.layout.lock(facts.key)):
-                    return self._publish(facts, parts)
+                    grown = self._publish(facts, parts)
+        if created is None:
+            self._send(facts.key, {part.file for _, part in parts})
+        return grown
 
     def write_table(self, facts: LayerSetFacts, table: pa.Table, run: str, seconds_per_image: float = 0.0) -> LayerSet:
         """Store one Arrow table (digest, vector | tensors) that is already on the driver."""
@@ -280,6 +303,12 @@ class Store:
                 self._lease.add(there)
                 return there
         return {part.file for part in meant}
+
+    def _send(self, key: str, files: Collection[str]) -> None:
+        """To the remote tier, beside the run, what it lacks of these parts."""
+        known = self.lookup(key) if self._sending is not None else None
+        if known is not None and self._sending is not None:
+            self._sending.send(known.facts, [part for part in known.parts if part.file in files])
 
     def _note_uses(self, key: str, saved: dict[str, float]) -> None:
         with suppress(VistaStoreError), coded("reading the store", self.root), hold(self.layout.lock(key)):

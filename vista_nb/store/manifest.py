@@ -105,9 +105,9 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-def render(layers: LayerSet) -> str:
+def render(layers: LayerSet, **more: object) -> str:
     """The manifest's text: one object, keys in a fixed order, and the checksum of the others as `check`."""
-    body = {
+    body = more | {
         "format": FORMAT,
         "key": layers.key,
         "facts": asdict(layers.facts),

@@ -72,6 +72,16 @@ class Notes:
     def swept(self, found: Swept) -> None:
         self._rubbish = self._rubbish.plus(found)
 
+    def say(self, text: str) -> None:
+        """Once: every look at a store that is out of reach meets the same."""
+        if text not in self._lines:
+            self._add(text)
+
+    def wait(self) -> None:
+        """Who opens the store next for a run tells what was found until now."""
+        with _guard:
+            _waiting.setdefault(self._base, []).extend(self._lines)
+
     def _add(self, text: str) -> None:
         self._lines.append(text)
         if self._later:

@@ -13,7 +13,7 @@ from vista_nb.outcome.scores import TABLE, LayerScore
 from vista_nb.units import format_seconds
 from vista_nb.views.numbers import format_interval, format_score
 from vista_nb.views.state import LayerState, PanelState
-from vista_nb.views.theme import ACCENT, BAD, GOOD, GREY, STAR, css, esc, name, scroll, table, track
+from vista_nb.views.theme import ACCENT, BAD, DOT, GOOD, GREY, STAR, css, esc, muted, name, scroll, table, track
 
 __all__ = ["Scale", "layers_html", "layers_text", "phase_words", "scale_of"]
 
@@ -61,7 +61,7 @@ def layers_html(state: PanelState, metric: str, *, live: bool = False, seconds: 
     scale = scale_of(scores) if scores else None
     best = best_of(scores)
     table_alone = next((s for s in state.baselines if s.layer == TABLE), None)
-    heads = ["", "layer", "state" if live else "features", "", esc(metric), "95 % interval", "seconds"]
+    heads = ["", "layer", "state" if live else "features", "", esc(metric), "95 % interval", "time"]
     shown = heads if seconds else heads[:-1]
     rows = [_head(shown, live)]
     for layer in state.layers:
@@ -70,12 +70,16 @@ def layers_html(state: PanelState, metric: str, *, live: bool = False, seconds: 
     for place, score in enumerate(state.baselines):
         rows.append(_baseline_row(score, scale, table_alone, seconds, first=place == 0))
     if scale is not None:
-        rows.append(_axis(scale, metric, table_alone, seconds))
-    return scroll(table("".join(rows), wide=True))
+        rows.append(_axis(scale, metric, seconds))
+    return scroll(table("".join(rows), wide=True)) + _key(state, table_alone)
 
 
-def _td(inner: str, optional: bool = False, **rules: str) -> str:
-    return f"<td{_OPTIONAL if optional else ''}{css(**(_CELL | rules))}>{inner}</td>"
+def _td(inner: str, **rules: str) -> str:
+    return f"<td{css(**(_CELL | rules))}>{inner}</td>"
+
+
+def _optional(inner: str) -> str:
+    return f"<td{_OPTIONAL}{css(**_CELL)}>{inner}</td>"
 
 
 def _tr(cells: str, top: bool = False) -> str:
@@ -107,11 +111,11 @@ def _row(
     weight = {"font_weight": "600"} if best else {}
     cells = [_td(star, width="1em"), _td(name(layer.name), **weight), _td(_phase(layer, state, live))]
     if layer.score is None or scale is None:
-        cells += [_td(_running_bar(layer, state)), _td(""), _td("", optional=True)]
+        cells += [_td(_running_bar(layer, state)), _td(""), _optional("")]
     else:
         cells += _score_cells(layer.score, scale, table_alone, layer.final, weight)
     if seconds:
-        cells.append(_td(f"{layer.score.seconds:.1f}" if layer.score else "", optional=True))
+        cells.append(_optional(format_seconds(layer.score.seconds) if layer.score else ""))
     return _tr("".join(cells))
 
 
@@ -127,7 +131,7 @@ def _score_cells(
     return [
         _td(_interval_bar(score, scale, table_alone, final)),
         _td(esc(format_score(score.metric, score.value)) + interim, **weight),
-        _td(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>", optional=True),
+        _optional(f"<span{css(opacity='0.75')}>{esc(format_interval(score))}</span>"),
     ]
 
 
@@ -138,7 +142,7 @@ def _baseline_row(
     cells = [_td(""), _td(name(score.layer)), _td(f"<span{css(opacity='0.75')}>baseline</span>")]
     cells += _score_cells(score, scale, table_alone, True, {})
     if seconds:
-        cells.append(_td(f"{score.seconds:.1f}", optional=True))
+        cells.append(_optional(format_seconds(score.seconds)))
     return _tr("".join(cells), top=first)
 
 
@@ -174,7 +178,7 @@ def _interval_bar(score: LayerScore, scale: Scale, table_alone: LayerScore | Non
         parts.append(_segment(end - start, colour if low <= start and end <= high else ""))
     parts += [mark for at, mark in marks if at == 100.0]
     label = f"{format_score(score.metric, score.value)}, 95 % interval {format_interval(score)}"
-    style = css(display="flex", align_items="center", height="16px", width="100%", min_width="80px")
+    style = css(display="flex", align_items="center", height="16px", width="100%", min_width="60px")
     return f'<div role="img" aria-label="{esc(label)}" title="{esc(label)}"{style}>{"".join(parts)}</div>'
 
 
@@ -194,13 +198,19 @@ def _tick() -> str:
     return f"<div{css(**line, flex='none')}></div>"
 
 
-def _axis(scale: Scale, metric: str, table_alone: LayerScore | None, seconds: bool) -> str:
-    """Both ends of the axis under the bars, and what the dashed line is."""
+def _key(state: PanelState, table_alone: LayerScore | None) -> str:
+    """What the marks that are there mean."""
+    words = ["dashed: (table), without pictures"] if table_alone else []
+    if any(layer.score and not layer.final for layer in state.layers):
+        words.append("hollow: early, on part of the rows")
+    return muted(esc(DOT.join(words))) if words else ""
+
+
+def _axis(scale: Scale, metric: str, seconds: bool) -> str:
+    """Both ends of the axis under the bars."""
     ends = "".join(f"<span>{esc(format_score(metric, end))}</span>" for end in (scale.low, scale.high))
-    line = css(display="flex", justify_content="space-between", opacity="0.75", font_size="0.85em")
-    small = css(opacity="0.75", font_size="0.85em", white_space="normal")
-    note = f"<div{small}>dashed: (table), without pictures</div>" if table_alone else ""
-    blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>{note}")
+    line = css(display="flex", justify_content="space-between", gap="8px", opacity="0.75", font_size="0.85em")
+    blank = _td("") + _td("") + _td("") + _td(f"<div{line}>{ends}</div>")
     tail = f'<td colspan="{3 if seconds else 2}"{css(**_CELL)}></td>'
     return _tr(blank + tail, top=True)
 

@@ -16,7 +16,7 @@ from vista_nb.views.log_view import LogRing, log_html
 from vista_nb.views.memory_view import measured_peaks, memory_html
 from vista_nb.views.plan_view import plan_html
 from vista_nb.views.state import PanelState
-from vista_nb.views.store_page import store_page_html
+from vista_nb.views.store_view import store_html
 from vista_nb.views.theme import card, css, esc, muted
 
 __all__ = ["PAGES", "TITLES", "Page", "Scene", "drawn"]
@@ -82,7 +82,7 @@ PAGES: Final = (
     Page("layers", _layers, lambda s: (*_place(s), s.state.layers, s.state.baselines), 0.5),
     Page("plan", _plan, lambda s: (*_place(s), s.plan), 1.0),
     Page("memory", _memory, lambda s: (s.plan, s.state.memory_now), 1.0),
-    Page("store", lambda s: store_page_html(s.state), lambda s: (s.state.store, s.state.saved, s.state.reused), 1.0),
+    Page("store", lambda s: store_html(s.state), lambda s: (s.state.store, s.state.stored, s.state.reused), 1.0),
     Page("log", lambda s: log_html(s.log), lambda s: (s.log,), 1.0),
 )
 TITLES: Final = ("Layers", "Plan", "Memory", "Store", "Log")

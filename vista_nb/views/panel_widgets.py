@@ -69,11 +69,12 @@ class PanelWidgets:
     def end(self, html: str) -> None:
         """Only the finished form stays, in one widget: a page that was loaded again during the run has no output that
         could be replaced, and would else show a dead panel.
-        """
-        import ipywidgets as w
 
-        last = w.HTML(html, layout=self.root.layout, style=self.html["header"].style)
-        old = self.root.children
+        The widget is one that was there: such a page hears of a new one before it knows the models that a new one
+        names, and then restores none at all (ipywidgets 8.1, `_loadFromKernelModels`).
+        """
+        last, old = self.html["foot"], self.root.children
+        last.value = html
         self.root.children = (last,)
         _close(old, (self.root, last, last.layout, last.style))
 

@@ -66,6 +66,7 @@ def reuse_lines(reused: Sequence[LayerReused], exact: bool = True) -> tuple[str,
 def _name(event: LayerReused) -> str:
     name = f"raw {event.layer}" if event.raw else event.layer
     name = f"{name} (of {event.pooling})" if event.pooling else name
+    name = f"{name} (from the remote store)" if event.remote else name
     return f"{name} (in memory)" if event.memory else name
 
 

@@ -71,14 +71,12 @@ class PanelState:
     peak: ev.MemorySampled | None = None
     memory_now: ev.MemorySampled | None = None
     store: ev.StoreListed | None = None
-    saved: tuple[tuple[str, ...], ...] = ()  # layers that this run has put into the store, pass by pass
     start_seconds: float = 0.0  # predicted, until the engines are up
     log: tuple[ev.LogLine, ...] = ()
     seconds: float = 0.0
     message: str = ""
     cuts: tuple[ev.LayerReused, ...] = ()  # raw tensors that inference goes on from
     stored: tuple[ev.LayerStored, ...] = ()  # what this run put into the store, each layer once per wave
-    level: ev.StoreLevel | None = None
 
     @property
     def reused(self) -> tuple[ev.LayerReused, ...]:
@@ -235,8 +233,6 @@ def _(event: ev.StageFinished, state: PanelState) -> PanelState:
     state = replace(
         state, finished=(*state.finished, (event.stage, event.wave, event.seconds)), done=0, total=0, first_batch=None
     )
-    if event.kind == "save":
-        return replace(state, saved=(*state.saved, event.layers) if event.layers not in state.saved else state.saved)
     return _with_phase(state, event.layers, "ready") if event.kind in ("infer", "pool") else state
 
 
@@ -278,11 +274,6 @@ def _(event: ev.LayerReused, state: PanelState) -> PanelState:
 @_fold.register
 def _(event: ev.LayerStored, state: PanelState) -> PanelState:
     return replace(state, stored=(*state.stored, event))
-
-
-@_fold.register
-def _(event: ev.StoreLevel, state: PanelState) -> PanelState:
-    return replace(state, level=event)
 
 
 @_fold.register

@@ -58,6 +58,7 @@ LIVE_STYLE: Final = """<style>
 .vista-nb-panel .widget-html-content, .vista-nb-panel .jupyter-widget-html-content { align-self: stretch;
   line-height: inherit; min-width: 0; }
 .vista-nb-tabs.vista-nb-tabs.vista-nb-tabs { --jp-widgets-horizontal-tab-width: 96px; }
+.vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar { font: 13px var(--jp-ui-font-family, system-ui, sans-serif); }
 .vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab {
   background: transparent; border-color: transparent; box-shadow: none; padding: 0 10px; color: inherit; }
 .vista-nb-tabs.vista-nb-tabs.vista-nb-tabs > .lm-TabBar .lm-TabBar-tab:hover:not(.lm-mod-current) {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -26,6 +27,8 @@ from vista_nb.errors import VistaCancelled, VistaError, VistaRunError
 
 __all__ = ["Lasting", "answering", "ask", "serving"]
 
+_CHATTER = re.compile(r"WARNING: All log messages before absl|[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |To enable ")
+"""What TensorFlow says of its start: never why a process died."""
 _PREFIX = "VISTA_NB_ANSWER "
 _POLL_SECONDS = 0.05
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -194,18 +197,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _checked(
-    output: str, complaint: str, status: int, doing: str, step: str, what: str = "the CNN"
-) -> dict[str, Any]:
+def _checked(output: str, complaint: str, status: int, doing: str, step: str, what: str = "the CNN") -> dict[str, Any]:
     lines = [line for line in output.splitlines() if line.startswith(_PREFIX)]
     if not lines:
-        tail = " | ".join([line.strip() for line in complaint.splitlines() if line.strip()][-3:])
+        said = [line.strip() for line in complaint.splitlines() if line.strip() and not _CHATTER.match(line)]
+        tail = f": {' | '.join(said[-3:])[:500]}" if said else ""
         hint = (
             "too little memory, most likely: free some, or take a smaller CNN"
             if status == -signal.SIGKILL
             else "`vista-nb doctor` checks the installation"
         )
-        raise VistaRunError("VST540", f"{doing} {what} failed (status {status}): {tail[:500]}", hint, step)
+        raise VistaRunError("VST540", f"{doing} {what} failed (status {status}){tail}", hint, step)
     answer: dict[str, Any] = json.loads(lines[-1].removeprefix(_PREFIX))
     if "error" in answer:
         kind = getattr(errors, answer["error"], VistaRunError)
