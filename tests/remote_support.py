@@ -6,18 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
+from vista_nb.store import remote as remote_module
 from vista_nb.store.fetching import fetch
 from vista_nb.store.files import Store
 from vista_nb.store.manifest import LayerSetFacts
 from vista_nb.store.parts import schema
 
-__all__ = ["AWAY", "FACTS", "bring", "put", "rows"]
+__all__ = ["AWAY", "FACTS", "bring", "forget_what_is_known", "put", "rows"]
 
 AWAY = "gs://anonymous@bucket/x?scheme=http&endpoint_override=127.0.0.1:9&retry_limit_seconds=0.3"
 """A bucket where nobody answers: pyarrow's client for Google Cloud, told to give up soon."""
 
 FACTS = LayerSetFacts("m" * 64, "resnet50", "decode1:caffe:224x224", "conv5_1", "max 2x2", "float32", 3)
+
+
+def forget_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process has learnt of object stores: from here on it is another process."""
+    monkeypatch.setattr(remote_module, "_known", {})
+    monkeypatch.setattr(remote_module, "_damaged", set())
+    monkeypatch.setattr(remote_module, "_down", {})
 
 
 def rows(names: Sequence[str]) -> pa.Table:

@@ -34,7 +34,7 @@ def test_flags_and_settings_reach_the_session(shell: InteractiveShell, submitted
     run(shell, f"%%vista -q --reuse require\n{SPEC}")
     first, second = (options for _, options in submitted.calls)
     assert first["namespace"]["products"] == 42
-    assert (first["reuse"], first["profile"], first["store_dir"]) == ("never", "sigmod2020", Path("somewhere"))
+    assert (first["reuse"], first["profile"], first["store_dir"]) == ("never", "sigmod2020", "somewhere")
     assert first["overrides"] == (("plan.cpu", "2"), ("resources.memory", "4GB"))
     assert second["reuse"] == "require"
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cells_support import cell
 from executor_support import catalogue, photo, tiny_cnn, workload
-from remote_support import AWAY
+from remote_support import AWAY, forget_what_is_known
 
 from vista_nb.errors import VistaStoreError
 from vista_nb.outcome.events import LayerReused
@@ -28,9 +28,7 @@ TOP = ("mid", "top")
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second cell is another kernel's."""
-    monkeypatch.setattr(remote_module, "_known", {})
-    monkeypatch.setattr(remote_module, "_damaged", set())
-    monkeypatch.setattr(remote_module, "_down", {})
+    forget_what_is_known(monkeypatch)
 
 
 @pytest.fixture

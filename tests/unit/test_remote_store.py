@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from remote_support import AWAY, FACTS, bring, put, rows
+from remote_support import AWAY, FACTS, bring, forget_what_is_known, put, rows
 
 from vista_nb.errors import VistaStoreError
 from vista_nb.executor.cnn.tensors import tensors_column
@@ -35,9 +35,7 @@ NAMES = ["a", "bb", "ccc"]
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test is a process of its own: nothing is known, nothing was damaged or away."""
-    monkeypatch.setattr(remote_module, "_known", {})
-    monkeypatch.setattr(remote_module, "_damaged", set())
-    monkeypatch.setattr(remote_module, "_down", {})
+    forget_what_is_known(monkeypatch)
 
 
 @pytest.fixture
