@@ -1,6 +1,7 @@
 """Writes vista_nb/catalog/roster.json: every CNN's layers, FLOPs, seconds, bytes, resident memory, with provenance.
 
     python benchmarks/measure_roster.py [--only NAME ...] [--no-timing] [--out FILE]
+    python benchmarks/measure_roster.py --points BUILDER      where a CNN can be cut, to choose its layers
 
 Each CNN is measured in throw-away subprocesses (TensorFlow's memory never goes back). `--only` keeps the other
 entries of the file as they are; `--no-timing` estimates seconds from FLOPs instead (a first draft in a minute).
@@ -55,6 +56,9 @@ METHODS = {
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.points:
+        _show_points(arguments.points)
+        return
     old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"cnns": []}
     kept = {entry["name"]: entry for entry in old["cnns"]}
     entries = _entries()
@@ -78,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--no-timing", action="store_true")
     parser.add_argument("--out", type=Path, default=ROSTER)
+    parser.add_argument("--points", metavar="BUILDER", help="list a CNN's articulation points and write nothing")
     return parser.parse_args()
 
 
@@ -224,6 +229,14 @@ def _show(cnn: dict[str, Any]) -> None:
         f"(+ {cnn.get('resident_per_image', 0) / 1e6:4.1f} MB per image)  "
         f"serialized {cnn['serialized'] / 1e6:5.0f} MB  start {cnn['start_seconds']:.1f} s"
     )
+
+
+def _show_points(builder: str) -> None:
+    """Low to high: what a layer of an Entry may be."""
+    facts = _child(builder)
+    for name, (shape, flops) in facts["points"].items():
+        print(f"{name:50} {'x'.join(map(str, shape)):>14}  {flops / 1e9:7.3f} GFLOP")
+    print(f"input {'x'.join(map(str, facts['input']))}, {facts['parameters']:,} parameters")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Reads nothing, returns frozen values. May touch: nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from vista_nb.plan.logical import LogicalPlan
 from vista_nb.plan.memory import MemoryRegions, Sizes
@@ -77,3 +78,12 @@ class Plan:
     store: tuple[str, ...] = ()
     start_seconds: float | None = None
     interim_by_step: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        """EXPLAIN: what `print(vista_nb.explain(...))` is for."""
+        from vista_nb.plan.explain import explain  # which reads plans, so it cannot be above
+
+        return explain(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 (IPython's form)
+        printer.text(str(self))
