@@ -35,7 +35,10 @@ FULL = (
     "interrupt",
     "results_table",
 )
-NAMES = (*FULL, "honest_intervals", "decisions", "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
+NAMES = (
+    *FULL,
+    *("honest_intervals", "decisions", "real_photos", "bfloat16", "decode_drift", "vistanet_against_random", "binder"),
+)
 FLAGS = ("--full", "--quick")
 SIZED = (
     *("start", "second_cell", "speculation", "incremental", "store_kills"),

@@ -61,7 +61,7 @@ def _need(*packages: str) -> None:
 
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        hint = "pip install 'vista-nb[lab]'"
+        hint = f"type: pip install {' '.join(missing)}"
         raise VistaEnvironmentError("VST450", f"the demo needs {', '.join(missing)}", hint)
 
 
@@ -79,7 +79,8 @@ def _execute(path: Path, folder: Path, say: Say) -> Any:
     except CellExecutionError as error:
         nbformat.write(notebook, folder / NOTEBOOK)
         last = f"{error.ename}: {error.evalue}" if error.ename else str(error)
-        raise VistaRunError("VST510", f"the notebook stopped: {last}", "run it in JupyterLab: ./run lab") from error
+        hint = f"open {folder / NOTEBOOK} in JupyterLab, or read {folder / LOG}"
+        raise VistaRunError("VST510", f"the notebook stopped: {last}", hint) from error
     nbformat.write(notebook, folder / NOTEBOOK)
     return notebook
 
