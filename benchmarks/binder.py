@@ -2,11 +2,11 @@
 
     python -m benchmarks.binder [FOLDER] [--python python3.11] [--limit 2g] [--notebook NAME ...]
 
-Reads the repository's last commit and its `binder/`; prints seconds and most memory of every step and notebook (01 to 03)
-and returns 0 where all cells ran and nothing was killed. May touch: FOLDER (else a temporary one; what it holds of an
-earlier try is used again), a memory cgroup, a JupyterLab server on loopback. One kernel at a time, as binder/ is made for.
-Not simulated: `apt.txt` (Java must be there), Ubuntu, and the slower disk and processors of a public hub. DESIGN.md
-section 15.
+Reads the repository's last commit and its `binder/`; prints seconds and most memory of every step and notebook (01 to
+03) and returns 0 where all cells ran and nothing was killed. May touch: FOLDER (else a temporary one; what it holds of
+an earlier try is used again), a memory cgroup, a JupyterLab server on loopback. One kernel at a time, as binder/ is
+made for. Not simulated: `apt.txt` (Java must be there), Ubuntu, and the slower disk and processors of a public hub.
+DESIGN.md section 15.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def run_limited(
     *,
     env: Mapping[str, str] | None = None,
     timeout: float = 600,
-    sampled: Callable[[int], object] = lambda resident: None,
+    sampled: Callable[[int], object] | None = None,
 ) -> Ended:
     """Run to the end, or `timeout` seconds, with `limit` bytes for it and everything it starts, swap off.
 
@@ -125,12 +125,13 @@ def _empty(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _sample(group: Path, done: threading.Event, most: list[int], sampled: Callable[[int], object]) -> None:
+def _sample(group: Path, done: threading.Event, most: list[int], sampled: Callable[[int], object] | None) -> None:
     while not done.wait(_PERIOD):
         found = re.search(r"^total_rss (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
         resident = int(found.group(1)) if found else 0
         most[0] = max(most[0], resident)
-        sampled(resident)
+        if sampled is not None:
+            sampled(resident)
 
 
 def _kills(group: Path) -> int:
