@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("sh", "env", "dirname", "sed", "grep", "cat", "head", "cksum", "pwd", "touch", "rm", "mkdir", "ln")
@@ -164,3 +166,17 @@ def test_it_is_a_posix_script() -> None:
     assert (ROOT / "run").read_text(encoding="utf-8").startswith("#!/bin/sh\n")
     subprocess.run(["sh", "-n", str(ROOT / "run")], check=True)
     assert os.access(ROOT / "run", os.X_OK)
+
+
+@pytest.mark.parametrize("python", ["3.11.2", "3.12.3", "3.13.5"])
+def test_every_pin_fits_the_pythons_that_distributions_ship(python: str) -> None:
+    """Debian 12, Ubuntu 24.04, Debian 13: a pin that wants a later patch of Python cannot be installed there at all."""
+    unfit = []
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        name, _, version = line.partition("==")
+        if not version or not any(distributions(name=name)):
+            continue
+        found = distribution(name)
+        if found.version == version and python not in SpecifierSet(found.metadata["Requires-Python"] or ""):
+            unfit.append(f"{line} wants {found.metadata['Requires-Python']}")
+    assert not unfit
