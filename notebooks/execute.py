@@ -1,8 +1,8 @@
 """Execute the notebooks in place, as they are committed: static output, no widget state, no clocks.
 
 Reads and writes `notebooks/*.ipynb`; run it after a change of a notebook or of what cells show:
-`.venv/bin/python notebooks/execute.py`. May touch: a kernel, the store (a fresh one, so that every cell runs as in a
-new clone).
+`.venv/bin/python notebooks/execute.py`, or with the names of some. May touch: kernels, the store (a fresh one for each
+notebook, so that every cell runs as in a new clone).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def execute(path: Path) -> None:
         record_timing=False,
         resources={"metadata": {"path": str(HERE)}},
     )
-    client.execute()
+    with tempfile.TemporaryDirectory() as store:
+        os.environ["VISTA_NB_STORE_DIR"] = store
+        client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}
@@ -38,10 +40,8 @@ def execute(path: Path) -> None:
 def main(names: list[str]) -> int:
     """Those named, or all."""
     os.environ["VISTA_NB_UI"] = "static"
-    with tempfile.TemporaryDirectory() as store:
-        os.environ["VISTA_NB_STORE_DIR"] = store
-        for path in [Path(n).resolve() for n in names] or sorted(HERE.glob("*.ipynb")):
-            execute(path)
+    for path in [Path(n).resolve() for n in names] or sorted(HERE.glob("*.ipynb")):
+        execute(path)
     return 0
 
 
