@@ -120,8 +120,7 @@ def variables_read() -> frozenset[str]:
     found: set[str] = set()
     for folder in ("vista_nb", "tests", "benchmarks", "notebooks", "binder"):
         for path in (ROOT / folder).rglob("*.py"):
-            words = _strings(ast.parse(path.read_text(encoding="utf-8")))
-            found |= {word for word in words if VARIABLE.fullmatch(word)}
+            found |= set(re.findall(rf"[\"']({VARIABLE.pattern})[\"']", path.read_text(encoding="utf-8")))
     for script in (ROOT / "run", ROOT / ".ci" / "run"):
         found |= set(VARIABLE.findall(script.read_text(encoding="utf-8")))
     return frozenset(found)

@@ -45,7 +45,7 @@ from vista_nb.store_command import STORE_COMMANDS
 MAGIC = DOCS / "magic.md"
 PYTHON = DOCS / "python.md"
 TROUBLE = DOCS / "troubleshooting.md"
-FAMILIES = {"0": "usage", "1": "spec", "2": "plan", "3": "data", "4": "environment", "5": "run", "6": "store", "9": ""}
+FOLDERS = ("vista_nb", "tests", "benchmarks", "notebooks")
 
 
 def name_of(page: Path) -> str:
@@ -70,6 +70,36 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), link
         assert file.is_relative_to(ROOT), link
         assert not anchor or anchor in anchors(file), link
+
+
+def test_the_home_of_the_repository_stands_in_one_place() -> None:
+    """Binder's address names it: whoever moves the repository edits one line of the README."""
+    files = [*pages(), *(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "binder").glob("*"), ROOT / "pyproject.toml"]
+    holding = [name_of(file) for file in files if "mybinder.org/v2" in file.read_text(encoding="utf-8")]
+    assert holding == ["README.md"]
+    assert read("README.md").count("mybinder.org/v2") == 1
+
+
+@pytest.mark.parametrize("page", present(), ids=name_of)
+def test_files_that_pages_name_are_there(page: Path) -> None:
+    """`session/execute.py`, `roster.json`: the end of a path of the repository; but for what a page tells to write."""
+    told_to_write = {"spilling.py", "slowest_view.py", "rooms.py"}
+    known = {path.relative_to(ROOT).as_posix() for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")}
+    for span in spans(page):
+        if re.fullmatch(r"[\w/]+\.(?:py|ipynb)|(?:roster|estimators|bfloat16)\.json", span):
+            name = span.removeprefix("/")
+            there = any(path == name or path.endswith("/" + name) for path in known)
+            assert there or name.rpartition("/")[2] in told_to_write, span
+
+
+def test_the_glossary_names_what_the_code_has() -> None:
+    """Every name of its last column stands in the package's source."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "vista_nb").rglob("*.py")))
+    words = set(re.findall(r"\w+", source))
+    for row in rows(DOCS / "glossary.md", "# Glossary")[1:]:
+        for span in re.findall(r"`([^`]+)`", row[-1]):
+            name = re.match(r"\.?[\w.]+", span)
+            assert name is None or name[0].split(".")[-1] in words, span
 
 
 def test_every_page_is_linked() -> None:
