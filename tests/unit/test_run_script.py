@@ -27,7 +27,7 @@ case "$*" in
     *"-m pip install"*) echo "pip: $*" ;;
 esac
 """
-APT = '#!/bin/sh\necho "apt: $*"\ncase "$*" in *install*) touch "$FAKE/has_venv" "$FAKE/fits"; {more} ;; esac\n'
+APT = '#!/bin/sh\necho "apt: $*" >&2\ncase "$*" in *install*) touch "$FAKE/has_venv" "$FAKE/fits"; {more} ;; esac\n'
 
 
 class Machine:
