@@ -10,10 +10,14 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from docs_support import ROOT, Block, blocks, present, run_commands
+from PIL import Image
 
+import vista_nb
 from benchmarks.__main__ import NAMES as BENCHMARKS
 from vista_nb.catalog.estimators import load_estimators
 from vista_nb.catalog.roster import load_roster
@@ -84,6 +88,37 @@ def test_cells_parse(block: Block) -> None:
             assert not name or name in VistaMagic.class_trait_names(config=True), line
         else:
             assert not line.startswith("%") or line.startswith(("%%vista", "%load_ext vista_nb")), line
+
+
+def whole_cells() -> list[Any]:
+    """The cells that a reader could run: with a table, photos and a label, all of them in files."""
+    found = []
+    for block in of_kind("notebook"):
+        for _, body in cells(block):
+            spec = parse(body, VARIABLES).spec
+            if spec.structured is not None and spec.images and spec.label and "$" not in body:
+                found.append(pytest.param(body, id=str(block)))
+    return found
+
+
+@pytest.mark.parametrize("body", whole_cells())
+def test_whole_cells_are_planned(body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a table and photos of the names that the cell gives, EXPLAIN plans it, every layer and column bound."""
+    spec = parse(body).spec
+    assert spec.structured is not None
+    numbers = [column.name for column in spec.features or ()] or ["price", "weight"]
+    rows = [[f"k{i:02}", "yn"[i % 2], *(str(i * (place + 1) % 17) for place in range(len(numbers)))] for i in range(40)]
+    lines = [",".join([spec.on, str(spec.label), *numbers]), *(",".join(row) for row in rows)]
+    (tmp_path / spec.structured.text).write_text("\n".join(lines), encoding="utf-8")
+    for source in spec.images:
+        for row in rows:
+            photo = tmp_path / source.text.replace("{" + spec.on + "}", row[0])
+            photo.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32)).save(photo)
+    monkeypatch.chdir(tmp_path)
+    plan = vista_nb.explain(body)
+    assert plan.rows == 40
+    assert plan.layers
 
 
 @pytest.mark.parametrize("block", of_kind("spec"), ids=str)
