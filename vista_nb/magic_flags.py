@@ -76,10 +76,10 @@ SUBCOMMANDS: Final = {
     "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
     "cnns": "cnns: the known CNNs",
     "layers": "layers CNN: the layers of one CNN",
-    "mistakes": "mistakes [LAYER [LAYER]] [-n N] [--run RUN]: photos that a layer (the best) gets wrong, or that tell two "
-    "layers apart",
-    "predict": "predict TABLE [IMAGES ...] [--run RUN] [--layer LAYER] [-o NAME]: new rows through a run's pipeline; RUN: "
-    "the last one, or a saved result's folder",
+    "mistakes": "mistakes [LAYER [LAYER]] [-n N] [--run RUN]: photos that a layer (the best) gets wrong, or that tell "
+    "two layers apart",
+    "predict": "predict TABLE [IMAGES ...] [--run RUN] [--layer LAYER] [-o NAME]: new rows through a run's pipeline; "
+    "RUN: the last one, or a saved result's folder",
     "export": "export [RUN] --py [FILE]: the run as a Python script, shown, or written with the data it needs",
 }
 

@@ -221,7 +221,7 @@ def test_corrupt_photos_are_dropped_and_named(shop: CataloguePaths, store: Path,
         ({"cnn": "resnet5"}, VistaSpecError, "resnet50"),
         ({"layers": ["conv33"]}, VistaSpecError, "conv3"),
         ({"images": "nowhere/{id}.jpg"}, VistaDataError, "key mismatch"),
-        ({"tune": {"regParam": [0.1, 1.0]}}, NotSupportedYet, "not supported yet"),
+        ({"resources": {"nodes": 2}}, NotSupportedYet, "need a cluster.s master"),
         ({"resources": {"memory": "300MB"}}, NoFeasiblePlan, "memory"),
     ],
 )

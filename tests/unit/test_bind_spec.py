@@ -107,7 +107,8 @@ def test_default_features_leave_out_what_cannot_help_and_say_so() -> None:
     assert workload is not None
     assert [(f.column, f.encoding, f.width) for f in workload.features] == [
         ("area", "number", 1), ("rooms", "number", 1), ("zip", "number", 1), ("city", "category", 30),
-        ("sold", "date", 3), ("new", "number", 1), ("constant", "category", 1), ("price", "number", 1), ("stars", "number", 1),
+        ("sold", "date", 3), ("new", "number", 1), ("constant", "category", 1), ("price", "number", 1),
+        ("stars", "number", 1),
     ]  # fmt: skip
     assert workload.notes == (
         "Column photo is no feature: it holds paths.",

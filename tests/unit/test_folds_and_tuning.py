@@ -213,11 +213,17 @@ def test_a_regression_runs_to_its_end(tmp_path: Path, spec: dict[str, Any]) -> N
         assert score.value == pytest.approx(float(np.sqrt(np.mean((fit.truth - fit.predictions) ** 2))))
 
 
-def test_a_regression_of_the_photo_alone_has_the_mean_beside_it(tmp_path: Path) -> None:
-    backend, _ = run(replace(regression(tmp_path), features=()), tmp_path)
+@pytest.mark.parametrize(
+    "spec", [{}, {"folds": 4}, {"folds": 4, "reduce": 5}, {"tune": Tune(GRID.grid, 2), "folds": 3}]
+)
+def test_the_photo_alone_has_the_mean_beside_it(tmp_path: Path, spec: dict[str, Any]) -> None:
+    """`features: []`: no column to encode, however the rows are split; one guess for the table, per fold."""
+    made = work(tmp_path, **spec) if "tune" in spec else regression(tmp_path, **spec)
+    backend, _ = run(replace(made, features=()), tmp_path)
     fits = backend.trainer.fits
     assert TABLE_TREE not in fits
-    assert len(set(fits[TABLE].predictions.tolist())) == 1
+    assert len(set(fits[TABLE].predictions.tolist())) <= spec.get("folds", 1)
+    assert fits["low"].rows_test == (60 if "folds" in spec else fits[TABLE].rows_test)
 
 
 def test_a_label_that_is_no_number_is_named(tmp_path: Path) -> None:

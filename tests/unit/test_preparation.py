@@ -146,6 +146,6 @@ def test_another_split_learns_its_own_encoding(tmp_path: Path) -> None:
     np.testing.assert_allclose(train[:, 0].mean(), 0.0, atol=1e-5)
     np.testing.assert_allclose(train[:, 0].std(), 1.0, atol=1e-5)
     assert abs(rows.x[~fold.test, 0].mean()) > 1e-3
-    rare = replace(rows, table=rows.table.set_column(1, "kind", pa.array(["z"] * 12 + ["x"] * 48)))
+    rare = replace(rows, table=rows.table.drop_columns("kind").append_column("kind", pa.array(["z"] * 12 + ["x"] * 48)))
     only_x = rare.with_test(np.arange(60) < 12)
     assert only_x.encoder.names == ("price", "kind=x")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from vista_nb.outcome.metrics import best_of, ranked
 from vista_nb.outcome.report import report
 from vista_nb.outcome.scores import TABLE, TABLE_TREE, LayerScore, NestedScore, PairedTest, RowCounts, RunOutcome
@@ -51,7 +53,7 @@ def test_pictures_that_help() -> None:
 
 def test_pictures_that_do_not_help() -> None:
     """A better score that the test does not bear is not called better; a clearly worse layer is named."""
-    scores = (score(TABLE, 0.83), score("low", 0.84), score("top", 0.70))
+    scores = (score(TABLE, 0.83), score(TABLE_TREE, 0.80), score("low", 0.84), score("top", 0.70))
     tests = (paired("low", TABLE, 0.01, 0.8, 2), paired("top", TABLE, -0.13, 0.001, 2), paired("low", "top", 0.14, 0.4))
     said = " ".join(report(RunOutcome(scores, tests)))
     assert "not clearly better than the runner-up top" in said
@@ -62,10 +64,19 @@ def test_pictures_that_do_not_help() -> None:
 
 def test_a_significant_loss_is_no_win() -> None:
     """A small p-value with the table ahead does not say that pictures help."""
-    scores = (score(TABLE, 0.9), score("top", 0.7))
+    scores = (score(TABLE, 0.9), score(TABLE_TREE, 0.8), score("top", 0.7))
     said = " ".join(report(RunOutcome(scores, (paired("top", TABLE, -0.2, 0.0001),))))
     assert "Pictures hurt: even top is clearly worse than the structured features alone, (table) 0.900" in said
     assert "chosen on the same rows" not in said  # one layer: nothing was chosen
+
+
+@pytest.mark.parametrize(("task", "guess"), [("classification", "the largest class"), ("regression", "the mean")])
+def test_the_photo_alone_is_held_against_a_guess(task: str, guess: str) -> None:
+    """`features: []`: there is no structured feature to speak of."""
+    scores = (score(TABLE, 0.5), score("top", 0.7))
+    said = " ".join(report(RunOutcome(scores, (paired("top", TABLE, 0.2, 0.0001),), task=task)))
+    assert f"Pictures help: top is clearly better than always guessing {guess}, (table) 0.500" in said
+    assert "structured features" not in said
 
 
 def test_no_gain_at_all() -> None:

@@ -87,8 +87,8 @@ class Vectors:
 class Rows:
     """Joined records sorted by key. x: encoded structured features (n, d_s). digests: per view, one per row.
 
-    table: T_str's feature columns of these records, from which another split can learn its own encoding. test: no row
-    where the spec scores with folds (`with_test` makes one fold's rows).
+    table: the key and T_str's feature columns of these records, from which another split can learn its own encoding.
+    test: no row where the spec scores with folds (`with_test` makes one fold's rows).
     """
 
     keys: tuple[str, ...]
@@ -180,7 +180,8 @@ def join_rows(structured: Structured, images: ImageTables, workload: Workload) -
     names = tuple(keys[i] for i in order)
     test = _held_out(names, spec)
     labels = encode_labels(table.column(workload.label), test, workload.label, task=workload.task, folds=spec.folds)
-    used = table.select([name for name in table.column_names if name in {use.column for use in workload.features}])
+    wanted = {spec.on, *(use.column for use in workload.features)}  # the key: without columns a table has no rows
+    used = table.select([name for name in table.column_names if name in wanted])
     encoder = fit_encoder(used, workload.features, ~test)
     linked: list[Any] = [by_key[name] for name in names]
     views = tuple(zip(*linked, strict=True))

@@ -290,7 +290,7 @@ class SparkBackend(DriverSide):
             from pyspark.sql.functions import broadcast
 
             photos = photos.join(broadcast(digest_frame(self.session, todo)), "digest", "left_semi")
-        return split_rows(photos, self._physical, self._slots)
+        return split_rows(photos, self._physical, slots(self.session))
 
     def _keep(self, step: Infer, result: PassResult, todo: set[str]) -> None:
         """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
@@ -387,10 +387,6 @@ class SparkBackend(DriverSide):
             raise
         except Exception as error:
             raise translated(error, title, self._descent.memory_killed()) from error
-
-    @property
-    def _slots(self) -> int:
-        return slots(self.session)
 
     def _kept(self, frame: DataFrame) -> DataFrame:
         self._persisted.append(frame)

@@ -7,7 +7,7 @@ layer wins, whether that is clear, whether pictures help at all, and what was le
 from __future__ import annotations
 
 from vista_nb.outcome.metrics import best_of, gain, ranked
-from vista_nb.outcome.scores import TABLE, LayerScore, PairedTest, RowCounts, RunOutcome
+from vista_nb.outcome.scores import TABLE, TABLE_TREE, LayerScore, PairedTest, RowCounts, RunOutcome
 from vista_nb.outcome.wording import change, evidence, listed, value_with_interval, written
 
 __all__ = ["report"]
@@ -67,13 +67,20 @@ def _pictures(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
     if not baselines:
         return ("No baseline was scored, so this run cannot say whether pictures help.",)
     table = baselines[0]
-    against = f"the structured features alone, {table.layer} {written(table.metric, table.value)}"
+    against = f"{_without_pictures(outcome)}, {table.layer} {written(table.metric, table.value)}"
     test = _test(outcome, best.layer, table.layer)
     if test is None:
         moved = change(best.metric, gain(best.metric, best.value, table.value))
         return (f"Against {against}, {best.layer} changes {moved}; no paired test was made.",)
     said = f"{change(best.metric, test.difference)}, {evidence(test)}"
     return (f"{_verdict(test, best.layer, against)}: {said}.", *_other_baseline(baselines), *_hurt(outcome, test))
+
+
+def _without_pictures(outcome: RunOutcome) -> str:
+    """With `features: []` there is no tree to beat: `(table)` is a guess, the same for every row."""
+    if any(score.layer == TABLE_TREE for score in outcome.scores):
+        return "the structured features alone"
+    return "always guessing the " + ("mean" if outcome.task == "regression" else "largest class")
 
 
 def _verdict(test: PairedTest, layer: str, against: str) -> str:
@@ -99,7 +106,7 @@ def _other_baseline(baselines: tuple[LayerScore, ...]) -> tuple[str, ...]:
 def _hurt(outcome: RunOutcome, best: PairedTest) -> tuple[str, ...]:
     tests = [t for t in outcome.tests if t.b == best.b and t.a != best.a]
     hurt = [t.a for t in tests if t.difference < 0 and t.p_value < 0.05]
-    return (f"Clearly worse than the structured features alone: {listed(hurt, 10)}.",) if hurt else ()
+    return (f"Clearly worse than {_without_pictures(outcome)}: {listed(hurt, 10)}.",) if hurt else ()
 
 
 def _chosen_on_test(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
