@@ -16,9 +16,11 @@ from vista_nb.views.header_view import header_html
 from vista_nb.views.layers_view import Scale, layers_html, layers_text, scale_of
 from vista_nb.views.memory_view import memory_html, memory_text
 from vista_nb.views.plan_view import Explanation, plan_html
+from vista_nb.views.plots import plain_label
 from vista_nb.views.report_view import key_sentences, report_html, reuse_line, reuse_lines
 from vista_nb.views.state import PanelState, apply_all
 from vista_nb.views.table_view import Table
+from vista_nb.views.theme import esc
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -96,6 +98,14 @@ def test_no_name_breaks_out_of_the_result(hostile_run: SampleRun) -> None:
     assert "\x00" not in data["text/html"]
     assert "onerror" not in page.attributes
     assert "\x00" not in data["text/plain"]
+
+
+def test_large_numbers_keep_their_space() -> None:
+    """`9 215` has a no-break space, which is no control character, in HTML and in pictures."""
+    plan = replace(sample_plan(), looked_at=9_216)
+    space = "\N{NO-BREAK SPACE}"
+    assert f"of 9{space}215 other plans looked at" in plan_html(plan)
+    assert (esc(f"9{space}2\x00"), plain_label(f"9{space}2\x00")) == (f"9{space}2\ufffd",) * 2
 
 
 @pytest.mark.parametrize("stage", [None, 5, 9])

@@ -76,7 +76,8 @@ def draw_accuracy(axes: Any, state: PanelState, metric: str) -> None:
 
 def plain_label(text: str) -> str:
     """Safe for matplotlib, which reads `$` as the start of a formula."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace("$", r"\$")
+    shown = "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return shown.replace("$", r"\$")
 
 
 def _alt(scores: list[LayerScore], state: PanelState, metric: str) -> str:

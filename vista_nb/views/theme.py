@@ -79,8 +79,12 @@ _FONT: Final = "var(--jp-ui-font-family, system-ui, -apple-system, 'Segoe UI', R
 
 
 def esc(text: object) -> str:
-    """`text` as HTML text or attribute value; control characters become a visible mark."""
-    plain = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+    """`text` as HTML text or attribute value; control characters become a visible mark.
+
+    The no-break space of `20 129` is none, though Python does not call it printable.
+    """
+    shown = "\n\t\N{NO-BREAK SPACE}"
+    plain = "".join(c if c.isprintable() or c in shown else "\N{REPLACEMENT CHARACTER}" for c in str(text))
     return html.escape(plain, quote=True)
 
 
