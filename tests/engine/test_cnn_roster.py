@@ -186,7 +186,7 @@ def test_artifacts_equal_keras(built: Built, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if load_roster().find(n).builder.startswith("keras.applications.")])
 def test_scaling_is_that_of_keras(name: str) -> None:
-    """The rule of the roster does what the application's own preprocess_input does; Xception's photos are larger."""
+    """The rule of the roster does what the application's own preprocess_input does, photos have the size it is built for."""
     import inspect
 
     import keras
@@ -200,7 +200,7 @@ def test_scaling_is_that_of_keras(name: str) -> None:
     np.testing.assert_allclose(
         preprocess(pixels, cnn.preprocessing), module.preprocess_input(pixels.copy()), rtol=1e-5, atol=1e-4
     )
-    assert (cnn.input_height, cnn.input_width) == ((299, 299) if name == "xception" else (224, 224))
+    assert (cnn.input_height, cnn.input_width) == (application(cnn.builder).size,) * 2
 
 
 def test_a_model_is_the_same_whatever_was_built_before() -> None:
