@@ -186,7 +186,7 @@ def test_artifacts_equal_keras(built: Built, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if load_roster().find(n).builder.startswith("keras.applications.")])
 def test_scaling_is_that_of_keras(name: str) -> None:
-    """The rule of the roster does what the application's own preprocess_input does, photos have the size it is built for."""
+    """The roster's rule does what the application's own preprocess_input does; photos have the size it is made for."""
     import inspect
 
     import keras
