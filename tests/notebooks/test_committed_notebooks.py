@@ -64,7 +64,7 @@ def test_the_quickstart_tells_its_story() -> None:
     assert "(table)" in first["text/html"]
     assert "Pictures help" in first["text/plain"]
     assert "reused" in second["text/plain"]
-    assert any("mistakes(" in cell.source for cell in code_cells(NOTEBOOKS[0]))
+    assert any("compare_layers(" in cell.source for cell in code_cells(NOTEBOOKS[0]))
     assert NOTEBOOKS[0].stat().st_size < 400_000
 
 
