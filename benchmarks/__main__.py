@@ -35,11 +35,12 @@ FULL = (
     "interrupt",
     "results_table",
 )
-NAMES = (*FULL, "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
+NAMES = (*FULL, "honest_intervals", "decisions", "real_photos", "bfloat16", "decode_drift", "vistanet_against_random")
 FLAGS = ("--full", "--quick")
 SIZED = (
     *("start", "second_cell", "speculation", "incremental", "store_kills"),
     *("speed", "against_lazy", "cold", "scaling", "interim", "panel", "interrupt"),
+    *("honest_intervals", "decisions"),
 )
 """Those that take both flags."""
 

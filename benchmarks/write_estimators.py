@@ -3,13 +3,15 @@
     python benchmarks/write_estimators.py
 
 Reads the libraries' classes (no JVM is started, nothing is fitted), writes the one file. What cannot be read from the
-libraries is below, as rules: which estimators this version trains (SUPPORTED), where, and each one's family.
+libraries is below, as rules: what no layer's features can train (LEFT_OUT), where the others are trained, each one's
+family, and what pyspark.ml says only in its documentation (BINARY, NON_NEGATIVE, MARGINS).
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +21,36 @@ import pyspark
 import sklearn
 
 TARGET = Path(__file__).parents[1] / "vista_nb" / "catalog" / "estimators.json"
-SUPPORTED = {("pyspark", "LogisticRegression"), ("sklearn", "LogisticRegression")}
+LEFT_OUT = {  # several labels at once, one feature only, a censor column: no one label over one layer's features
+    ("pyspark", "AFTSurvivalRegression"),
+    ("pyspark", "IsotonicRegression"),
+    ("sklearn", "CCA"),
+    ("sklearn", "CategoricalNB"),
+    ("sklearn", "ClassifierChain"),
+    ("sklearn", "FixedThresholdClassifier"),
+    ("sklearn", "IsotonicRegression"),
+    ("sklearn", "MultiOutputClassifier"),
+    ("sklearn", "MultiOutputRegressor"),
+    ("sklearn", "MultiTaskElasticNet"),
+    ("sklearn", "MultiTaskElasticNetCV"),
+    ("sklearn", "MultiTaskLasso"),
+    ("sklearn", "MultiTaskLassoCV"),
+    ("sklearn", "PLSCanonical"),
+    ("sklearn", "RegressorChain"),
+}
 # trained by pyspark.ml on the cluster, and where both give the same model also on the driver (catalog.estimators)
-BOTH_SITES = {("pyspark", "LogisticRegression")}
+BOTH_SITES = {("pyspark", "LogisticRegression"), ("pyspark", "LinearRegression")}
+BINARY = {"LinearSVC", "GBTClassifier", "FMClassifier"}
+NON_NEGATIVE = {"NaiveBayes"}  # all its model types but gaussian
+MARGINS = {"LinearSVC", "OneVsRest"}
+NESTED = {  # parameters that take another estimator of the same library
+    "base_estimator",
+    "classifier",
+    "estimator",
+    "estimators",
+    "final_estimator",
+    "regressor",
+}
 MOST_ITERATIONS = 100
 FAMILIES = (  # the first word found in the class name or its module decides
     ("ensemble", ("RandomForest", "GBT", "GradientBoosting", "ExtraTrees", ".ensemble")),
@@ -40,6 +69,14 @@ def main() -> None:
     print(f"{len(entries)} estimators, {TARGET.stat().st_size} bytes: {TARGET.name}")
 
 
+def compact(found: dict[str, Any]) -> dict[str, Any]:
+    """What is so of most is left out: the reader has the same defaults. A regressor says nothing but its number."""
+    usual = {"binary": False, "non_negative": False, "scores": "probabilities", "needs": [], "nested": []}
+    if "classification" not in found["tasks"]:
+        found |= {"scores": "probabilities"}
+    return {name: value for name, value in found.items() if name not in usual or value != usual[name]}
+
+
 def pyspark_estimators() -> Iterator[dict[str, Any]]:
     """Every estimator of pyspark.ml.classification and .regression; columns are ours to set, so left out."""
     from pyspark.ml import Estimator
@@ -54,7 +91,13 @@ def pyspark_estimators() -> Iterator[dict[str, Any]]:
             arguments = inspect.signature(cls.__init__).parameters
             known = {p for p in dir(cls) if isinstance(getattr(cls, p, None), Param)}
             names = [p for p in arguments if p in known and not p.endswith(("Col", "Cols"))]
-            yield entry("pyspark", cls, [task], names, arguments)
+            constraints = {
+                "binary": name in BINARY,
+                "non_negative": name in NON_NEGATIVE,
+                "scores": "margins" if name in MARGINS else "probabilities",
+                "needs": ["classifier"] if name == "OneVsRest" else [],
+            }
+            yield compact(entry("pyspark", cls, [task], names, arguments) | constraints)
 
 
 def sklearn_estimators() -> Iterator[dict[str, Any]]:
@@ -67,7 +110,25 @@ def sklearn_estimators() -> Iterator[dict[str, Any]]:
             tasks.setdefault(cls, []).append(task)
     for cls, names in tasks.items():
         arguments = dict(list(inspect.signature(cls).parameters.items()))
-        yield entry("sklearn", cls, names, list(arguments), arguments)
+        yield compact(entry("sklearn", cls, names, list(arguments), arguments) | sklearn_constraints(cls, arguments))
+
+
+def sklearn_constraints(cls: type, arguments: Any) -> dict[str, Any]:
+    """What the estimator's own tags say of it with its default arguments."""
+    rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    needs = [n for n, p in arguments.items() if p.default is p.empty and p.kind not in rest]
+    found = {"binary": False, "non_negative": False, "scores": "probabilities", "needs": needs}
+    if needs:
+        return found
+    made = cls()
+    try:
+        tags = made.__sklearn_tags__()
+    except AttributeError:  # its tags are those of an estimator that it does not have by default
+        return found | {"needs": ["estimator"]}
+    says = (("predict_proba", "probabilities"), ("decision_function", "margins"))
+    scores = next((what for method, what in says if hasattr(made, method)), "predictions")
+    binary = tags.classifier_tags is not None and not tags.classifier_tags.multi_class
+    return found | {"binary": binary, "non_negative": tags.input_tags.positive_only, "scores": scores}
 
 
 def entry(library: str, cls: type, tasks: list[str], names: list[str], arguments: Any) -> dict[str, Any]:
@@ -77,12 +138,14 @@ def entry(library: str, cls: type, tasks: list[str], names: list[str], arguments
     return {
         "library": library,
         "name": cls.__name__,
+        "module": ".".join(itertools.takewhile(lambda part: not part.startswith("_"), cls.__module__.split("."))),
         "tasks": tasks,
         "parameters": sorted(names),
         "sites": ["cluster", "driver"] if place in BOTH_SITES else sites,
         "family": family(cls),
         "iterations": iterations(arguments),
-        "supported": place in SUPPORTED,
+        "nested": sorted(NESTED & set(names)),
+        "supported": place not in LEFT_OUT,
     }
 
 

@@ -98,7 +98,7 @@ def test_the_names_of_the_facade_are_frozen() -> None:
     """What `import vista_nb` offers."""
     import vista_nb
 
-    assert vista_nb.__all__ == ["VistaResult", "__version__", "explain", "load_ipython_extension", "run"]
+    assert vista_nb.__all__ == ["VistaResult", "__version__", "explain", "load", "load_ipython_extension", "run"]
     assert all(getattr(vista_nb, name) is not None for name in vista_nb.__all__)
 
 

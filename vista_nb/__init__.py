@@ -1,6 +1,6 @@
 """vista_nb: which layer of a pretrained CNN gives the best features to join to your table?
 
-The facade: `run` and `explain` for scripts, `load_ipython_extension` for `%load_ext vista_nb`. Reads nothing,
+The facade: `run`, `explain` and `load` for scripts, `load_ipython_extension` for `%load_ext vista_nb`. Reads nothing,
 returns what `session` returns. May touch: nothing; every engine is imported only when a run needs it.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vista_nb.result import VistaResult as VistaResult
 
-__all__ = ["VistaResult", "__version__", "explain", "load_ipython_extension", "run"]
+__all__ = ["VistaResult", "__version__", "explain", "load", "load_ipython_extension", "run"]
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,13 @@ def explain(source: Any, **options: Any) -> Any:
     from vista_nb import session
 
     return session.explain(source, **options)
+
+
+def load(path: Any, trusted: Any = ()) -> VistaResult:
+    """A result that `.save` wrote. trusted: types of other libraries' models that may be made. See `session.load`."""
+    from vista_nb import session
+
+    return session.load(path, trusted=trusted)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -22,7 +22,6 @@ from vista_nb.units import parse_bytes, parse_seconds
 
 __all__ = [
     "FLAGS",
-    "LATER_SUBCOMMANDS",
     "SUBCOMMANDS",
     "CellFlags",
     "Flag",
@@ -77,8 +76,12 @@ SUBCOMMANDS: Final = {
     "doctor": "doctor [--calibrate [CNN ...]]: what this machine has for a run; measure it for the plans to come",
     "cnns": "cnns: the known CNNs",
     "layers": "layers CNN: the layers of one CNN",
+    "mistakes": "mistakes [LAYER [LAYER]] [-n N] [--run RUN]: photos that a layer (the best) gets wrong, or that tell "
+    "two layers apart",
+    "predict": "predict TABLE [IMAGES ...] [--run RUN] [--layer LAYER] [-o NAME]: new rows through a run's pipeline; "
+    "RUN: the last one, or a saved result's folder",
+    "export": "export [RUN] --py [FILE]: the run as a Python script, shown, or written with the data it needs",
 }
-LATER_SUBCOMMANDS: Final = ("export",)
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ def _find(label: str) -> Flag:
     if label in known:
         return next(flag for flag in FLAGS if label in flag.names)
     if not label.startswith("-"):
-        command = label in SUBCOMMANDS or label in LATER_SUBCOMMANDS
+        command = label in SUBCOMMANDS
         hint = f"a subcommand is a line of its own: %vista {label}" if command else "the spec goes below the first line"
         raise VistaUsageError("VST005", f"%%vista takes flags only, not {label!r}", hint)
     raise VistaUsageError("VST001", f"unknown flag {label!r}", did_you_mean(label, known, "flags"))

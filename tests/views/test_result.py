@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib
 import numpy as np
 import pytest
 from sample_run import LAYERS, SampleRun, sample_events, sample_plan, sample_score
 
-from vista_nb.errors import NotSupportedYet, VistaUsageError
+from vista_nb.errors import VistaUsageError
 from vista_nb.outcome.scores import RunOutcome
 from vista_nb.result import VistaResult
 
@@ -71,18 +73,11 @@ def test_an_unknown_layer_is_a_coded_error_with_a_suggestion() -> None:
     assert caught.value.hint == "did you mean `conv5_2`?"
 
 
-def test_what_comes_later_says_so() -> None:
-    """Coded, never silence."""
-    run = result()
-    calls = [
-        lambda: run.predict(None, None),
-        lambda: run.mistakes("fc6"),
-        lambda: run.save("x"),
-        lambda: VistaResult.load("x"),
-    ]
-    for call in calls:
-        with pytest.raises(NotSupportedYet, match="VST952"):
-            call()
+def test_a_run_that_goes_on_is_not_saved(tmp_path: Path) -> None:
+    """Half a result would be taken for a whole one."""
+    with pytest.raises(VistaUsageError, match="VST013"):
+        VistaResult(SampleRun([[], []])).save(tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_plan_memory_and_reasons() -> None:

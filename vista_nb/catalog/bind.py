@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from vista_nb.catalog.bind_cluster import cluster_problems
 from vista_nb.catalog.bind_cnn import bind_cnn, bind_weights, has_class_head
 from vista_nb.catalog.bind_columns import bind_features, bind_images, bind_key
+from vista_nb.catalog.bind_constraints import constraint_problems
 from vista_nb.catalog.bind_cuts import bind_cuts
 from vista_nb.catalog.bind_layers import bind_layers
-from vista_nb.catalog.bind_model import bind_model
+from vista_nb.catalog.bind_model import bind_model, training_notes
 from vista_nb.catalog.bind_not_yet import not_yet
 from vista_nb.catalog.bind_task import Target, bind_target
-from vista_nb.catalog.estimators import load_estimators, training_sites
+from vista_nb.catalog.estimators import load_estimators
 from vista_nb.catalog.found import Found, joined
 from vista_nb.catalog.own_cnn import OwnCNN
 from vista_nb.catalog.precision import bfloat16_note, in_precision
@@ -45,18 +46,28 @@ class Bound:
     not_yet: tuple[Problem, ...] = ()
 
 
-def bind(spec: Spec, roster: Roster, columns: Sequence[ColumnFacts] | None, own: OwnCNN | None = None) -> Bound:
-    """Look up everything; the spec has already been parsed without problems. own: the CNN of a file or variable."""
+def bind(
+    spec: Spec,
+    roster: Roster,
+    columns: Sequence[ColumnFacts] | None,
+    own: OwnCNN | None = None,
+    own_model: EstimatorFacts | None = None,
+) -> Bound:
+    """Look up everything; the spec has already been parsed without problems. own: the CNN of a file or variable.
+    own_model: facts of the estimator of a variable.
+    """
     network = _bind_network(spec, roster, own)
     target = bind_target(spec, None if columns is None else tuple(columns))
     table = _bind_table(spec, columns)
-    model = bind_model(spec, target.value.task, load_estimators())
+    model = bind_model(spec, target.value.task, load_estimators(), own_model)
     parts: tuple[Found[object], ...] = (network, target, table, model)
-    problems = joined([*(part.problems for part in parts), cluster_problems(spec)])
+    layers = () if network.value is None else network.value.layers
+    asked = () if model.value is None else constraint_problems(spec, *model.value, target.value, table.value, layers)
+    problems = joined([*(part.problems for part in parts), asked, cluster_problems(spec)])
     later = joined([*(part.not_yet for part in parts), not_yet(spec)])
     if problems or network.value is None or model.value is None:
         return Bound(None, problems, later)
-    notes = tuple(note for part in parts for note in part.notes)
+    notes = (*(note for part in parts for note in part.notes), *training_notes(spec))
     return Bound(_workload(spec, network.value, target.value, table.value, model.value, notes), (), later)
 
 
@@ -113,7 +124,7 @@ def _workload(
         task=target.task,
         metric=target.metric,
         call=call,
-        estimator=replace(facts, sites=training_sites(call, facts), iterations=_iterations(call, facts)),
+        estimator=replace(facts, iterations=_iterations(call, facts)),
         features=features,
         classes=target.classes,
         notes=notes,

@@ -2,7 +2,7 @@
 
 Reads the spec and a plain list of columns, returns the features. May touch: nothing. DESIGN.md section 3: strings and
 categories one-hot (infrequent: under 10 rows, merged), numbers one value; the default leaves out key, label, path-like
-and near-unique string columns, and says so.
+and near-unique string columns, and says so. A date is three values, with a time five (ADR 27).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = ["Columns", "bind_features", "bind_images", "bind_key", "feature_width
 Columns = Mapping[str, ColumnFacts]
 Uses = tuple[FeatureUse, ...]
 _NUMBERS = ("integer", "number", "boolean")
+_CALENDAR = {"date": 3, "datetime": 5}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -55,16 +56,15 @@ def bind_features(spec: Spec, columns: Columns, photo_columns: Sequence[str]) ->
     if spec.features is None:
         return _default_features(spec, columns, photo_columns)
     problems: list[Problem] = []
-    not_yet: list[Problem] = []
     seen: set[str] = set()
     for i, feature in enumerate(spec.features):
         problem = _wrong_feature(spec, i, feature, columns, seen)
         if problem is not None:
-            (not_yet if problem.code.startswith("VST9") else problems).append(problem)
+            problems.append(problem)
         seen.add(feature.name)
     named = [(f, columns[f.name]) for f in spec.features if f.name in columns]
-    uses = tuple(_use(facts, feature.category) for feature, facts in named if facts.kind not in ("date", "other"))
-    return Found(uses, tuple(problems), tuple(not_yet))
+    uses = tuple(_use(facts, feature.category) for feature, facts in named if facts.kind != "other")
+    return Found(uses, tuple(problems))
 
 
 def _wrong_feature(spec: Spec, i: int, feature: FeatureColumn, columns: Columns, seen: set[str]) -> Problem | None:
@@ -79,10 +79,9 @@ def _wrong_feature(spec: Spec, i: int, feature: FeatureColumn, columns: Columns,
         return place(spec, key, "VST129", f"`{name}` is the {role}, it cannot be a feature", "remove it")
     if facts.rows and facts.nulls >= facts.rows:
         return place(spec, key, "VST129", f"column `{name}` is empty", "remove it")
-    if facts.kind in ("date", "other"):
-        what = "dates" if facts.kind == "date" else "values of that type"
-        hint = "make a number of it in a cell above"
-        return place(spec, key, "VST914", f"column `{name}`: {what} as features are not supported yet", hint)
+    if facts.kind == "other":
+        hint = "make numbers or texts of them in a cell above"
+        return place(spec, key, "VST129", f"column `{name}` holds values that cannot be encoded", hint)
     return None
 
 
@@ -109,22 +108,22 @@ def _default_features(spec: Spec, columns: Columns, photo_columns: Sequence[str]
 
 def _unfit(facts: ColumnFacts, photo_columns: Sequence[str]) -> str:
     """Why the default leaves this column out; empty where it is used."""
+    if facts.rows and facts.nulls >= facts.rows:
+        return "it is empty"
     if facts.kind == "other":
         return "its type cannot be encoded"
-    if facts.kind == "date":
-        return "dates are not supported yet"
     if facts.path_like or facts.name in photo_columns:
         return "it holds paths"
     if facts.near_unique:
         return f"{facts.distinct} distinct texts in {facts.rows} rows, hardly one repeats"
-    if facts.rows and facts.nulls >= facts.rows:
-        return "it is empty"
     return ""
 
 
 def _use(facts: ColumnFacts, category: bool) -> FeatureUse:
     if facts.kind in _NUMBERS and not category:
         return FeatureUse(facts.name, "number", 1)
+    if facts.kind in _CALENDAR and not category:
+        return FeatureUse(facts.name, facts.kind, _CALENDAR[facts.kind])
     return FeatureUse(facts.name, "category", feature_width(facts))
 
 

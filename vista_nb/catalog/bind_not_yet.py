@@ -17,7 +17,7 @@ __all__ = ["not_yet"]
 
 def not_yet(spec: Spec) -> tuple[Problem, ...]:
     """All of them at once."""
-    return (*_nothing_to_run(spec), *_photos(spec), *_scoring(spec), *_resources(spec))
+    return (*_nothing_to_run(spec), *_resources(spec))
 
 
 def _nothing_to_run(spec: Spec) -> tuple[Problem, ...]:
@@ -29,25 +29,6 @@ def _nothing_to_run(spec: Spec) -> tuple[Problem, ...]:
     message = f"there is nothing to run: `statistics.rows` plans without {', '.join(absent)}"
     hint = "explain it (`%%vista --explain`), or give what is missing"
     return (place(spec, "statistics.rows", "VST140", message, hint),)
-
-
-def _photos(spec: Spec) -> tuple[Problem, ...]:
-    found = []
-    if len(spec.images) > 1 or spec.views != "concat":
-        hint = "name one pattern; one photo per record is supported today"
-        key = "images[1]" if len(spec.images) > 1 else "views"
-        found.append(place(spec, key, "VST901", "several views of a record are not supported yet", hint))
-    if spec.reduce is not None:
-        found.append(
-            place(spec, "reduce", "VST902", "`reduce` is not supported yet", "`pool: avg` gives shorter vectors")
-        )
-    return tuple(found)
-
-
-def _scoring(spec: Spec) -> tuple[Problem, ...]:
-    if spec.folds is None:
-        return ()
-    return (place(spec, "folds", "VST904", "scoring with folds is not supported yet", "supported today: `test: 0.2`"),)
 
 
 def _resources(spec: Spec) -> tuple[Problem, ...]:

@@ -85,13 +85,4 @@ def _scored(
         hint = f"write `task: {other}`, or one of: {', '.join(METRICS[task.value])}"
         problem = place(spec, "metric", "VST127", f"`{metric}` does not score a {task.value}{why}", hint)
         problems = (*problems, problem)
-    return Found(Target(label, task, metric, classes), problems, _not_yet(spec, label, task))
-
-
-def _not_yet(spec: Spec, label: str, task: Task) -> tuple[Problem, ...]:
-    if task is Task.CLASSIFICATION:
-        return ()
-    if spec.task is Task.REGRESSION:
-        return (place(spec, "task", "VST910", "regression is not supported yet", "supported today: classification"),)
-    message = f"label `{label}` is a number to predict: regression is not supported yet"
-    return (place(spec, "label", "VST910", message, "write `task: classification` to take its values as classes"),)
+    return Found(Target(label, task, metric, classes), problems)

@@ -8,25 +8,28 @@ where both give the same model.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vista_nb.catalog.workload import EstimatorFacts
-from vista_nb.spec.model import EstimatorCall, Literal
+from vista_nb.spec.model import Argument, EstimatorCall, Literal, Tune
 
 __all__ = ["LIBRARY_NAMES", "Estimators", "load_estimators", "training_sites"]
 
 LIBRARY_NAMES = {"pyspark": "pyspark.ml", "sklearn": "scikit-learn", "variable": "notebook variable"}
 
-# arguments of pyspark's LogisticRegression that leave the fitted model as it is, with the values that do
+# arguments of pyspark's linear models that leave the fitted model as it is, with the values that do
 _HARMLESS: dict[str, tuple[Literal, ...]] = {
     "elasticNetParam": (0, 0.0),
     "standardization": (True,),
     "fitIntercept": (True,),
     "family": ("auto",),
+    "loss": ("squaredError",),
 }
-_WITHOUT_EFFECT = frozenset({"regParam", "aggregationDepth", "maxBlockSizeInMB"})
+_WITHOUT_EFFECT = frozenset({"regParam", "aggregationDepth", "maxBlockSizeInMB", "solver"})
 _CONVERGED_ITERATIONS, _CONVERGED_TOLERANCE = 100, 1e-6  # Spark's defaults
 
 
@@ -50,40 +53,47 @@ def load_estimators(path: Path | None = None) -> Estimators:
     """The list shipped with the package, or another file of the same form."""
     data = json.loads((path or Path(__file__).with_name("estimators.json")).read_text(encoding="utf-8"))
     return Estimators(
-        tuple(
-            EstimatorFacts(
-                **entry
-                | {
-                    "tasks": tuple(entry["tasks"]),
-                    "parameters": tuple(entry["parameters"]),
-                    "sites": tuple(entry["sites"]),
-                }
-            )
-            for entry in data["estimators"]
-        ),
+        tuple(EstimatorFacts(**_fields(entry)) for entry in data["estimators"]),
         tuple(sorted(data["libraries"].items())),
     )
 
 
-def training_sites(call: EstimatorCall, facts: EstimatorFacts) -> tuple[str, ...]:
-    """Where this call may be trained: of `cluster`, `driver`, those that give the same model.
+def _fields(entry: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return fields | {"kind": entry["library"]}
 
-    pyspark's LogisticRegression has one optimum only with an L2 penalty (regParam > 0, elasticNetParam = 0), and both
-    libraries reach it only when run to convergence; any other argument keeps it on the cluster, where it was asked for.
+
+def training_sites(call: EstimatorCall, facts: EstimatorFacts, tune: Tune | None = None) -> tuple[str, ...]:
+    """Where this call may be trained: of `cluster`, `driver`, those that give the same model, for all of a grid.
+
+    pyspark's LogisticRegression and LinearRegression have one optimum only with an L2 penalty (regParam > 0,
+    elasticNetParam = 0), and both libraries reach it only when run to convergence; any other argument keeps it on the
+    cluster, where it was asked for.
     """
     if facts.library != "pyspark" or "driver" not in facts.sites:
         return facts.sites
-    return facts.sites if _same_on_driver(dict(call.parameters)) else ("cluster",)
+    return facts.sites if all(map(_same_on_driver, _arguments_of(call, tune))) else ("cluster",)
 
 
-def _same_on_driver(arguments: dict[str, Literal]) -> bool:
+def _arguments_of(call: EstimatorCall, tune: Tune | None) -> Iterator[dict[str, Argument]]:
+    """The call's arguments with every value of a grid once: where one value may not, no point with it may."""
+    if tune is None:
+        yield dict(call.parameters)
+        return
+    first: dict[str, Argument] = {name: values[0] for name, values in tune.grid}
+    for name, values in tune.grid:
+        for value in values:
+            yield {**dict(call.parameters), **first, name: value}
+
+
+def _same_on_driver(arguments: dict[str, Argument]) -> bool:
     penalty = arguments.get("regParam", 0.0)
     if isinstance(penalty, bool) or not isinstance(penalty, int | float) or penalty <= 0:
         return False
     return all(_leaves_model(name, value) for name, value in arguments.items())
 
 
-def _leaves_model(name: str, value: Literal) -> bool:
+def _leaves_model(name: str, value: Argument) -> bool:
     if name in _WITHOUT_EFFECT:
         return True
     if name in _HARMLESS:

@@ -17,8 +17,9 @@ __all__ = ["ColumnFacts", "SystemFacts", "WorkloadStatistics"]
 class ColumnFacts:
     """One column of T_str as the probe saw it.
 
-    kind: integer | number | string | boolean | date | other. distinct and nulls are counted over `rows` rows;
-    path_like: its strings look like file names; values: up to 20 distinct non-null values as text, sorted.
+    kind: integer | number | string | boolean | date | datetime (a date with a time) | other. distinct and nulls are
+    counted over `rows` rows; path_like: its strings look like file names; values: up to 20 distinct non-null values as
+    text, sorted.
     frequent: how many distinct values have at least 10 rows (the width a one-hot would get, without the merged rest).
     """
 

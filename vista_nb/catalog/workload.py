@@ -19,9 +19,12 @@ IMAGES = "images"  # `plan: {start: images}`
 class EstimatorFacts:
     """One downstream estimator as data: its library, names of its parameters, and what the optimizer must know.
 
-    tasks: of `classification`, `regression`. sites: `cluster`, `driver` where it can be trained.
-    defaults: parameter -> default for those that decide a plan (regParam, elasticNetParam, maxIter, C, ...).
-    iterations: passes over the data that the cost model assumes.
+    library: pyspark, sklearn, or variable for an object of the notebook; kind: what that is (pyspark, sklearn, keras,
+    callable). tasks: of `classification`, `regression`. sites: `cluster`, `driver` where it can be trained.
+    iterations: passes over the data that the cost model assumes. module: where its class is imported from.
+    binary: two classes only. non_negative: no feature below 0. scores: what it says of a row beside its class:
+    probabilities, margins, predictions (nothing more). needs: arguments without a default; nested: those that take
+    another estimator.
     """
 
     library: str
@@ -31,12 +34,21 @@ class EstimatorFacts:
     sites: tuple[str, ...]
     family: str  # linear | tree | ensemble | other
     iterations: int = 10
-    supported: bool = True  # False: planned, its engine comes later
+    supported: bool = True  # False: not for one layer's features and one label
+    module: str = ""
+    binary: bool = False
+    non_negative: bool = False
+    scores: str = "probabilities"
+    needs: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class FeatureUse:
-    """One structured column as it will be encoded: `number` (imputed, standardized) or `category` (one-hot)."""
+    """One structured column as it will be encoded: `number` (imputed, standardized), `category` (one-hot), `date` or
+    `datetime` (a number and its place in the year, and in the day).
+    """
 
     column: str
     encoding: str

@@ -69,6 +69,10 @@ def _subcommand_choices(word: str, words: Sequence[str], place: Place, world: Wo
     if name == "spec":
         parts = [f"{key.name}.{part.name}" for key in KEYS for part in key.parts]
         return word, "key", ("--template", *(key.name for key in KEYS), *parts)
+    if name == "mistakes":
+        return (word, "run", world.runs()) if rest and rest[-1] == "--run" else (word, "flag", ("-n", "--run"))
+    if name in ("predict", "export"):
+        return _leaving_choices(word, rest, name, world)
     if name in ("cancel", "wait"):
         return word, "run", world.runs(saved=False)
     if name in ("explain", "show", "compare"):
@@ -79,3 +83,14 @@ def _subcommand_choices(word: str, words: Sequence[str], place: Place, world: Wo
     if name == "doctor":
         return word, "value", world.cnns() if "--calibrate" in rest else ("--calibrate",)
     return word, "text", ()
+
+
+def _leaving_choices(word: str, rest: Sequence[str], name: str, world: World) -> Choices:
+    """A run before `--py` and after `--run`; else paths and flags."""
+    if name == "export":
+        return (word, "path", world.paths(word)) if "--py" in rest else (word, "run", (*world.runs(), "--py"))
+    if rest and rest[-1] == "--run":
+        return word, "run", world.runs()
+    if word.startswith("-"):
+        return word, "flag", ("-o", "--layer", "--run")
+    return word, "path", world.paths(word)

@@ -127,14 +127,15 @@ def _weights(place: Place, world: World) -> Choices:
 
 
 def _model(place: Place, world: World) -> Choices:
-    """Estimators, then the parameters that are not given yet."""
+    """Estimators, then the parameters that are not given yet; inside an inner call, its own."""
     text = place.before.lstrip()
-    name, opened, inside = text.partition("(")
-    if opened:
-        fragment = re.split(r"[,(]", inside)[-1].lstrip()
+    name, inside = _open_call(text)
+    if name:
+        fragment = re.split(r"[,(\[]", inside)[-1].lstrip()
         if "=" in fragment:
-            word = fragment.rpartition("=")[2]
-            return word, "value", ("True", "False", "None")
+            parameter, _, word = fragment.partition("=")
+            inner = world.inner_estimators(name, parameter.strip())
+            return word.lstrip(), "value", [f"{each}(" for each in inner] or ("True", "False", "None")
         taken = set(re.findall(r"(\w+)\s*=", inside))
         return fragment, "parameter", [f"{p}=" for p in world.parameters(name) if p not in taken]
     if text.startswith("$"):
@@ -142,6 +143,22 @@ def _model(place: Place, world: World) -> Choices:
     names = [f"{estimator}(" for estimator in world.estimators()]
     bare = [each for each in names if text and each.rpartition(".")[2].casefold().startswith(text.casefold())]
     return (text, "model", [*names, *_dollars(world.variables("model"))]) if not bare else _bare(text, names, bare)
+
+
+def _open_call(text: str) -> tuple[str, str]:
+    """(the call whose brackets the cursor is in, what stands in them); the name is empty outside of any."""
+    opened: list[int] = []
+    for place, sign in enumerate(re.sub(r"'[^']*'|\"[^\"]*\"", lambda quoted: "x" * len(quoted[0]), text)):
+        if sign == "(":
+            opened.append(place)
+        elif sign == ")" and opened:
+            opened.pop()
+    while opened:
+        name = re.search(r"[\w.$]+$", text[: opened[-1]])
+        if name:
+            return name[0], text[opened[-1] + 1 :]
+        opened.pop()  # a bracket of a pair: ('a', ...
+    return "", ""
 
 
 def _bare(text: str, names: Sequence[str], bare: Sequence[str]) -> Choices:

@@ -16,6 +16,7 @@ from typing import Any
 
 from vista_nb.catalog.estimators import load_estimators
 from vista_nb.catalog.roster import load_roster
+from vista_nb.catalog.workload import EstimatorFacts
 
 __all__ = ["World"]
 
@@ -61,11 +62,28 @@ class World:
         )
 
     def parameters(self, estimator: str) -> tuple[str, ...]:
-        """Of `LogisticRegression`, `sklearn.SVC`, or the same with its whole module path."""
-        name = estimator.strip().rpartition(".")[2]
-        library = "sklearn" if estimator.strip().startswith("sklearn") else "pyspark"
-        facts = load_estimators().find(library, name)
+        """Of `LogisticRegression`, `sklearn.SVC`, or the same with its whole module path; of `$name` its own."""
+        facts = self._estimator(estimator.strip())
         return facts.parameters if facts is not None else ()
+
+    def inner_estimators(self, estimator: str, parameter: str) -> tuple[str, ...]:
+        """What may stand for a parameter that takes an estimator; none for another."""
+        facts = self._estimator(estimator.strip())
+        if facts is None or parameter not in facts.nested:
+            return ()
+        return tuple(name for name in self.estimators() if name.startswith("sklearn.") == (facts.library == "sklearn"))
+
+    def _estimator(self, written: str) -> EstimatorFacts | None:
+        if written.startswith("$"):
+            from vista_nb.session.own_estimators import find_own_model
+            from vista_nb.spec.model import EstimatorCall, Spec
+
+            with suppress(Exception):  # no such variable, or no model
+                found = find_own_model(Spec(model=EstimatorCall("variable", written[1:])), self.namespace)
+                return None if found is None else found.facts
+            return None
+        library = "sklearn" if written.startswith("sklearn") else "pyspark"
+        return load_estimators().find(library, written.rpartition(".")[2])
 
     # -- the notebook -----------------------------------------------------------------------------------------------
 
@@ -133,7 +151,10 @@ def _is_keras_model(value: object) -> bool:
 
 
 def _can_fit(value: object) -> bool:
-    return not isinstance(value, type) and callable(getattr(type(value), "fit", None)) and not _is_keras_model(value)
+    """An object that is trained; of Keras models those that take vectors, not photos."""
+    if isinstance(value, type) or not callable(getattr(type(value), "fit", None)):
+        return False
+    return not _is_keras_model(value) or all(len(each.shape) == 2 for each in getattr(value, "inputs", None) or ())
 
 
 def _is_text(value: object) -> bool:

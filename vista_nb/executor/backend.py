@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vista_nb.outcome.events import LayerReused, LayerStored
-from vista_nb.outcome.scores import BadImage, LayerScore, PairedTest, RowCounts
+from vista_nb.outcome.scores import BadImage, Comparison, LayerScore, RowCounts
 from vista_nb.plan.logical import (
     Infer,
     Join,
@@ -68,8 +68,8 @@ class Backend(Protocol):
         """What was stored since the last call."""
         ...
 
-    def paired_tests(self) -> Sequence[PairedTest]:
-        """Every layer against the better table-only baseline, and the best layer against the runner-up."""
+    def compare(self) -> Comparison:
+        """The scored layers on the same rows: paired tests, confusion matrices, what choosing the best is worth."""
         ...
 
     def bad_images(self) -> Sequence[BadImage]: ...

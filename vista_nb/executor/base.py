@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 
 from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.backend import Wave
+from vista_nb.executor.downstream.balance import balance_notes
 from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.leaks import leak_warnings
+from vista_nb.executor.downstream.preparation import Preparation, fit_preparation, reduction_notes
+from vista_nb.executor.finite import refuse_infinite
 from vista_nb.executor.inputs import RunInputs
-from vista_nb.executor.quarantine import Quarantine
+from vista_nb.executor.quarantine import Quarantine, nobodys
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
 from vista_nb.outcome.events import LayerReused, LayerStored
-from vista_nb.outcome.scores import BadImage, PairedTest, RowCounts
+from vista_nb.outcome.scores import BadImage, Comparison, RowCounts
 from vista_nb.plan.candidate import Plan
 from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
 
@@ -37,15 +40,17 @@ class DriverSide:
         self.plan = plan
         self.inputs = inputs
         self.workload = inputs.workload
-        self.trainer = Trainer(inputs.workload, plan.physical.cpu * plan.physical.threads_per_task)
+        self.trainer = Trainer(inputs.workload, plan.physical.cpu * plan.physical.threads_per_task, inputs.own)
         self.quarantine = Quarantine(inputs.images, inputs.workload.spec.bad_images)
         self.shelf = Shelf(inputs)
         self.seconds: dict[str, float] = {}  # layer -> seconds per image of the pass that made it
+        self.preparations: dict[str, Preparation] = {}  # layer -> of the latest rows that were made ready
         self._structured: Structured | None = None
         self._rows: Rows | None = None
         self._notes: list[str] = []
 
     def scan_structured(self, step: ScanStructured) -> int:  # noqa: ARG002 (the protocol)
+        self.trainer.check_calls()
         self._structured = scan_rows(self.inputs.structured, self.workload)
         return int(self._structured.table.num_rows)
 
@@ -75,12 +80,12 @@ class DriverSide:
             self.quarantine.check(0)
             raise VistaDataError("VST331", "no row of the table has an image", "check `images:` and `on:`")
         self._rows = rows = join_rows(self._structured, self.inputs.images, self.workload)
+        self.trainer.check_labels(rows.labels)
         self.quarantine.check(len(rows))
         self.refuse({d: reason for d, reason in self.inputs.images.unreadable.items() if d in self.needed})
-        leaks = leak_warnings(
-            self._joined_table(rows), self.workload.features, rows.labels, ~rows.test, self.workload.label
-        )
-        self._notes = [*rows.labels.notes, *rows.encoder.notes, *leaks]
+        leaks = leak_warnings(rows.table, self.workload.features, rows.labels, ~rows.test, self.workload.label)
+        balance = balance_notes(rows.labels, ~rows.test)
+        self._notes = [*nobodys(self.inputs.images), *rows.labels.notes, *balance, *rows.encoder.notes, *leaks]
 
     def load(self, step: Load) -> Sequence[LayerReused]:
         return self.shelf.load(step.layers, self.needed, raw=step.raw)
@@ -88,8 +93,8 @@ class DriverSide:
     def news(self) -> Sequence[LayerStored]:
         return self.shelf.news()
 
-    def paired_tests(self) -> Sequence[PairedTest]:
-        return self.trainer.tests()
+    def compare(self) -> Comparison:
+        return self.trainer.compare()
 
     def bad_images(self) -> Sequence[BadImage]:
         return self.quarantine.images
@@ -107,7 +112,7 @@ class DriverSide:
             bad_images=self.quarantine.rows,
             distinct_images=images.images.num_rows,
             train=len(rows) - held if rows is not None else 0,
-            test=held,
+            test=len(rows) if rows is not None and rows.folds is not None else held,
         )
 
     def context(self) -> tuple[str, str, float | None]:
@@ -116,7 +121,8 @@ class DriverSide:
 
     def notes(self) -> Sequence[str]:
         """Sentences for the user: label, columns, leaks, store, fits."""
-        return (*self._notes, *self.shelf.told(), *self.trainer.notes)
+        reduced = reduction_notes(self.preparations.values(), self.workload.spec.reduce)
+        return (*self._notes, *reduced, *self.shelf.told(), *self.trainer.notes)
 
     # -- for the result object ---------------------------------------------------------------------------------------
 
@@ -132,10 +138,15 @@ class DriverSide:
         found = self.fit(layer)
         return found.native if found.native is not None else found.model
 
+    def preparation(self, layer: str) -> Preparation:
+        """What turns a new row and its photos into what the layer's model sees. Raises VST516: it was not trained."""
+        self.fit(layer)
+        return self.preparations[layer]
+
     def features(self, layer: str) -> pa.Table:
-        """(key: string, vector: list<float32>), one row per joined record, in key order; views side by side."""
+        """(key: string, vector: list<float32>), a row per joined record, in key order; views combined, not reduced."""
         rows = self.rows
-        matrix = self.matrix(layer, rows)[:, rows.x.shape[1] :]
+        matrix = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)[:, rows.x.shape[1] :]
         width = matrix.shape[1]
         flat = pa.array(matrix.ravel(), pa.float32())
         vector = pa.FixedSizeListArray.from_arrays(flat, width).cast(pa.list_(pa.float32()))
@@ -206,17 +217,42 @@ class DriverSide:
         raise NotImplementedError
 
     def matrix(self, layer: str, rows: Rows) -> NDArray[np.float32]:
-        """What the layer's model is trained on: the table's columns, then the photos'."""
-        found = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)
+        """What the layer's model is trained on: the table's columns, then the photos', reduced where the spec says so.
+
+        All that is learnt is learnt of the rows that `rows.test` leaves. Raises VST355 for values that are no numbers.
+        """
+        whole = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)
         pa.default_memory_pool().release_unused()  # Arrow keeps what it read, and the fit comes on top
-        return found
+        refuse_infinite(whole, layer, rows, self.inputs.images)
+        return self.made_ready(layer, rows, whole).reduced(whole)
+
+    def made_ready(self, layer: str, rows: Rows, whole: NDArray[np.float32] | None = None) -> Preparation:
+        """The layer's preparation, kept for new rows. whole: of `Rows.matrix`; not needed where nothing is reduced."""
+        spec = self.workload.spec
+        self.preparations[layer] = made = fit_preparation(
+            layer,
+            rows.encoder,
+            whole,
+            ~rows.test,
+            width=self.shelf.facts(layer).width,
+            photos=len(rows.digests),
+            views=spec.views,
+            components=spec.reduce,
+            seed=spec.seed,
+        )
+        return made
 
     def refuse(self, reasons: dict[str, str]) -> None:
         """Take unreadable images' rows out; too many, or `bad_images: fail`, ends the run."""
         if not reasons:
             return
         rows = self.rows
-        links = [(k, d) for view in rows.digests for k, d in zip(rows.keys, view, strict=True) if d in reasons]
+        links = [
+            (key, view, digest)
+            for view, digests in enumerate(rows.digests)
+            for key, digest in zip(rows.keys, digests, strict=True)
+            if digest in reasons
+        ]
         before = len(rows) + self.quarantine.rows - len({bad.key for bad in self.inputs.images.bad})
         self.quarantine.add(reasons, links)
         self.quarantine.check(before)
@@ -226,9 +262,3 @@ class DriverSide:
         """`reused` where no image of this layer was inferred in this run."""
         there = layer in self.shelf.reused or layer in self.shelf.elsewhere
         return "reused" if there and layer not in self.seconds else "computed"
-
-    def _joined_table(self, rows: Rows) -> pa.Table:
-        assert self._structured is not None
-        table = self._structured.table
-        place = {key: i for i, key in enumerate(table.column(self.workload.spec.on).to_pylist())}
-        return table.take(pa.array([place[key] for key in rows.keys], pa.int64()))

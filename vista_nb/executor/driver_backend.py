@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from vista_nb.errors import VistaCancelled, VistaRunError
 from vista_nb.executor.backend import Progress, Wave
@@ -45,12 +46,13 @@ class DriverBackend(DriverSide):
 
     def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:  # noqa: ARG002
         self._go_on()
-        return self.trainer.baselines(self.rows.below(wave.high), self.trainer.fit, wave)
+        rows = self.rows.below(wave.high)
+        return self.trainer.baselines(rows, lambda part: self.trainer.on_driver(part, part.x), wave)
 
     def train(self, step: Train, wave: Wave) -> LayerScore:
         self._go_on()
         rows = self.rows.below(wave.high)
-        fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
+        fit = self.trainer.fit(rows, partial(self.matrix, step.layer), wave)
         return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:

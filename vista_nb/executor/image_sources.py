@@ -34,16 +34,18 @@ _FIELD = re.compile(r"\{([^{}]+)\}")
 class ViewFiles:
     """One view, row by row. paths (or contents, where the table holds bytes): None where the row has no image.
 
-    named: the table itself names the file. found: rows with a file. unmatched: files without a row. example: one
-    sentence that shows a key beside a file name, for the error about mismatched keys.
+    named: the table itself names the file. found: rows with a file. strays: files without a row. example: one sentence
+    that shows a key beside a file name, for the error about mismatched keys. meant: the path a row's file would have,
+    where a pattern says it.
     """
 
     paths: tuple[str | None, ...]
     contents: tuple[bytes | None, ...] | None = None
     named: bool = False
     found: int = 0
-    unmatched: int = 0
+    strays: tuple[str, ...] = ()
     example: str = ""
+    meant: tuple[str | None, ...] = ()
 
     def of(self, row: int) -> str | bytes | None:
         """The image of one row: its path or its bytes."""
@@ -93,7 +95,7 @@ def _remote(text: str, rows: pa.Table, keys: Sequence[str], remote: RemoteFiles)
         names = _filled(text, rows)
         paths = remote.present(names)
         example = f"key {keys[0]!r} means {names[0]!r}, which is not there" if keys else ""
-        return ViewFiles(paths, None, False, sum(path is not None for path in paths), 0, example)
+        return ViewFiles(paths, None, False, sum(path is not None for path in paths), (), example)
     files = remote.glob(text)
     if not files:
         raise VistaDataError("VST335", f"images: no file matches {text}", "check the address of the folder")
@@ -122,8 +124,9 @@ def _pattern(text: str, rows: pa.Table, keys: Sequence[str], folders: Sequence[P
     files = _listed(text, base)
     example = f"key {keys[0]!r} means {names[0]!r}, which is not there; {_there(files, base / text)}" if keys else ""
     used = {os.path.realpath(path) for path in best if path is not None}
-    unmatched = sum(os.path.realpath(path) not in used for path in files) if files else 0
-    return ViewFiles(best, None, False, found, unmatched, example)
+    strays = tuple(path for path in files if os.path.realpath(path) not in used)
+    meant = tuple(None if name is None else os.path.join(base, name) for name in names)  # noqa: PTH118 (hot)
+    return ViewFiles(best, None, False, found, strays, example, meant)
 
 
 def _filled(text: str, rows: pa.Table) -> list[str | None]:
@@ -191,7 +194,9 @@ def _listing(text: str, files: Sequence[str], keys: Sequence[str]) -> ViewFiles:
     wanted = [_normal(key) for key in keys]
     paths = tuple(by_stem.get(key) for key in wanted)
     example = f"key {keys[0]!r} has no file; {_there(files, Path(text))}" if keys else ""
-    return ViewFiles(paths, None, False, sum(p is not None for p in paths), len(by_stem.keys() - set(wanted)), example)
+    strays = tuple(sorted(by_stem[stem] for stem in by_stem.keys() - set(wanted)))
+    found = sum(p is not None for p in paths)
+    return ViewFiles(paths, None, False, found, strays, example)
 
 
 def _normal(text: str) -> str:
@@ -229,7 +234,7 @@ def _column(
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         contents = tuple(column.to_pylist())
         found = sum(c is not None for c in contents)
-        return ViewFiles((None,) * len(keys), contents, True, found, 0, f"the column {name!r} is empty")
+        return ViewFiles((None,) * len(keys), contents, True, found, (), f"the column {name!r} is empty")
     if not pa.types.is_string(kind):
         raise VistaDataError("VST336", f"images: the column {name!r} holds {kind}, not paths or bytes", "name another")
     texts: list[str | None] = as_text(column).to_pylist()
@@ -244,7 +249,7 @@ def _column(
             best = (str(folder.resolve()), paths, found)
     assert best is not None
     example = f"the column {name!r} says {next((t for t in texts if t), None)!r}, looked for from {best[0]}"
-    return ViewFiles(tuple(best[1]), None, True, best[2], 0, example)
+    return ViewFiles(tuple(best[1]), None, True, best[2], (), example)
 
 
 def _uris(name: str, texts: Sequence[str | None], remote: RemoteFiles) -> ViewFiles:
@@ -260,7 +265,7 @@ def _uris(name: str, texts: Sequence[str | None], remote: RemoteFiles) -> ViewFi
     local = [local_path(path) for path in paths if path is not None and not is_remote(path)]
     found = sum(path is not None for path in (*away, *_existing(local)))
     example = f"the column {name!r} says {next((t for t in texts if t), None)!r}, which is not there"
-    return ViewFiles(tuple(paths), None, True, found, 0, example)
+    return ViewFiles(tuple(paths), None, True, found, (), example)
 
 
 def _there(files: Sequence[str], wanted: Path) -> str:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vista_nb.catalog.workload import Workload
+from vista_nb.executor.downstream.own_model import OwnModel
 from vista_nb.outcome.scores import BadImage
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ImageTables", "ModelSource", "RunInputs", "TensorRecord"]
+__all__ = ["ImageTables", "ModelSource", "RunInputs", "TensorRecord", "in_table"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class ImageTables:
     images: (digest: string, path: string, size: int64) or (digest, content: binary, size) where the table holds
     bytes; one row per distinct digest. bad: pictures that the table names but that cannot be opened.
     no_image: keys of T_str without any file; unmatched: files without a record; mean_pixels: of a sample.
+    no_image_some, unmatched_some: the first few of each, keys and paths. copies: (key, view) -> the row's own path, of
+    photos whose bytes another file has, too (`images` names one of them).
     unreadable: digest -> why, of photos that an earlier run could not read: their rows are left out from the start.
     """
 
@@ -53,6 +56,14 @@ class ImageTables:
     mean_bytes: int = 0
     mean_pixels: int = 50_176
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    no_image_some: tuple[str, ...] = ()
+    unmatched_some: tuple[str, ...] = ()
+    copies: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+
+def in_table(key: str) -> str:
+    """What stands for a path where the table holds the photo's bytes."""
+    return f"bytes of row {key}"
 
 
 @dataclass(frozen=True)
@@ -89,3 +100,4 @@ class RunInputs:
     store_budget: int | None = None  # bytes; None: the environment's, else the default
     store_remote: str | None = None
     fetched: frozenset[str] = frozenset()
+    own: OwnModel | None = None  # M, where it is an object of the notebook

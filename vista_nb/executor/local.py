@@ -2,14 +2,13 @@
 
 Reads RunInputs and a Plan, keeps everything in memory. May touch: image files, the store. No Spark, no TensorFlow.
 It answers what a plan means (waves, release, reuse, quarantine), so engines can be held against it. Its CNN: a photo
-becomes an 8 x 8 grid of mean colours; each layer is tanh of a fixed random projection of the layer below, in the
+becomes an 8 x 8 grid of colours; each layer is tanh of a fixed random projection of the layer below, in the
 shape the workload names. So a layer computed from the layer below equals the layer computed from the photo.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from collections.abc import Sequence
 from math import prod
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from vista_nb.catalog.roster import LayerFacts
 from vista_nb.errors import VistaRunError
 from vista_nb.executor.backend import Progress, Wave
+from vista_nb.executor.cnn.decode import BadImageError, decode
 from vista_nb.executor.cnn.pooling import pool_array
 from vista_nb.executor.cnn.tensors import from_arrow, tensors_column, to_array
 from vista_nb.executor.driver_backend import DriverBackend
@@ -101,7 +101,7 @@ class LocalBackend(DriverBackend):
         if step.start is None:
             try:
                 below = self._photo(digest)
-            except (OSError, ValueError, SyntaxError) as error:
+            except (OSError, BadImageError) as error:
                 reasons[digest] = str(error) or type(error).__name__
                 return
             first = 0
@@ -152,15 +152,12 @@ class LocalBackend(DriverBackend):
         return self.shelf.save_raw(layer, fresh, write, self.seconds.get(layer, 0.0)) if fresh else 0
 
     def _photo(self, digest: str) -> NDArray[np.float32]:
-        """Mean colours of an 8 x 8 grid, in [-1, 1]."""
-        from PIL import Image
-
+        """The picture on an 8 x 8 grid, decoded as the engine's workers do, in [-1, 1]."""
         images = self.inputs.images.images
         row = images.column("digest").to_pylist().index(digest)
         third = images.column(1)[row].as_py()
-        with Image.open(io.BytesIO(third) if isinstance(third, bytes) else third) as picture:
-            small = picture.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX)
-        return np.asarray(small, dtype=np.float32) / 127.5 - 1.0
+        content = third if isinstance(third, bytes) else Path(third).read_bytes()
+        return decode(content, GRID, GRID) / np.float32(127.5) - np.float32(1.0)
 
 
 def _vectors_table(made: _Tensors, digests: Sequence[str]) -> pa.Table:

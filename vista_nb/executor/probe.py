@@ -27,6 +27,6 @@ def statistics(workload: Workload, rows: pa.Table, images: ImageTables) -> Workl
         views=views,
         images=images.images.num_rows,
         classes=len(workload.classes) if workload.task is Task.CLASSIFICATION else 0,
-        test=workload.spec.test,
+        test=workload.spec.held_share,
         mean_pixels=images.mean_pixels,
     )

@@ -61,7 +61,8 @@ def check_keys(table: pa.Table, on: str) -> tuple[pa.Table, KeyReport]:
     double = [key for key, count in counts if count > 1]
     if double:
         some = ", ".join(map(repr, sorted(double)[:3])) + (", ..." if len(double) > 3 else "")
-        message = f"{len(double)} keys of {on!r} appear more than once: {some}"
+        keys_appear = "1 key of {!r} appears" if len(double) == 1 else f"{len(double)} keys of {{!r}} appear"
+        message = f"{keys_appear.format(on)} more than once: {some}"
         raise VistaDataError("VST312", message, "one row per key: drop the others, or aggregate")
     place = table.column_names.index(on)
     return table.set_column(place, on, keys), KeyReport(len(keys), nulls)
@@ -80,7 +81,7 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _facts(name: str, column: pa.ChunkedArray) -> ColumnFacts:
-    kind, rows = _kind(column.type), len(column)
+    kind, rows = _kind(column), len(column)
     if kind == "other":
         return ColumnFacts(name, kind, rows, nulls=column.null_count)
     given = column.drop_null()
@@ -100,8 +101,8 @@ def _looks_like_paths(values: pa.Array) -> bool:
     return bool(sample) and sum(bool(_PATH_LIKE.search(v)) for v in sample) > 0.8 * len(sample)
 
 
-def _kind(kind: pa.DataType) -> str:
-    types = pa.types
+def _kind(column: pa.ChunkedArray) -> str:
+    types, kind = pa.types, column.type
     if types.is_boolean(kind):
         return "boolean"
     if types.is_integer(kind):
@@ -110,4 +111,12 @@ def _kind(kind: pa.DataType) -> str:
         return "number"
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "string"
-    return "date" if types.is_temporal(kind) else "other"
+    if types.is_timestamp(kind):
+        return "datetime" if _has_times(column) else "date"
+    return "date" if types.is_date(kind) else "other"
+
+
+def _has_times(column: pa.ChunkedArray) -> bool:
+    """Whether a timestamp is more than a date: not all of them are midnight, as pandas writes a date."""
+    given = column.drop_null()
+    return bool(pc.any(pc.not_equal(given, pc.floor_temporal(given, unit="day"))).as_py())

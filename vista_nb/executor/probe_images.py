@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from vista_nb.errors import NotSupportedYet, VistaDataError
 from vista_nb.executor.arrow_lists import binary_list, int_list, string_list
 from vista_nb.executor.image_sources import ViewFiles, resolve_view
-from vista_nb.executor.inputs import ImageTables
+from vista_nb.executor.inputs import ImageTables, in_table
 from vista_nb.executor.probe_table import source_folder
 from vista_nb.executor.remote_files import RemoteFiles, remote_files
 from vista_nb.executor.uris import is_remote, local_path
@@ -34,10 +34,13 @@ LINKS = pa.schema([("key", pa.string()), ("view", pa.int32()), ("digest", pa.str
 IMAGES_PATHS = pa.schema([("digest", pa.string()), ("path", pa.string()), ("size", pa.int64())])
 IMAGES_BYTES = pa.schema([("digest", pa.string()), ("content", pa.binary()), ("size", pa.int64())])
 _SAMPLE = 16
+_SHOWN = 3  # examples of rows and files that joined nothing
 
 
 _Photos = dict[str | bytes, FileDigest]
 """By path or by content; an empty digest says why in `error`."""
+_First = dict[str, tuple[str | bytes, int]]
+"""Digest -> the image that stands for it, and its bytes."""
 
 
 def link_images(
@@ -52,21 +55,44 @@ def link_images(
 
     cache: where digests are remembered, by default beside the store.
 
-    Raises VistaDataError VST331 when no row has a file. Rows with some views missing are bad, with all missing
-    unmatched; a file the table names but nobody can open is bad.
+    Raises VistaDataError VST331 when no row has a file (in one of the views). Rows with some views missing are bad,
+    with all missing unmatched; a file the table names but nobody can open is bad.
     """
-    rows = labelled(rows, spec.label)
+    whole, rows = rows, labelled(rows, spec.label)
     keys: list[str] = rows.column(spec.on).to_pylist()
-    folders = [folder for folder in (source_folder(spec.structured), Path()) if folder is not None]
     cache = cache or store_root() / "digests.sqlite"
     with remote_files(cache.parent, dict(spec.resources.spark)) as remote:
-        views = [resolve_view(source, rows, keys, folders, namespace or {}, remote) for source in spec.images]
-        if not any(view.found for view in views):
-            raise VistaDataError("VST331", f"no row of the table has an image: {views[0].example}", _MISMATCH)
+        views = _views(spec, rows, namespace or {}, remote)
+        _refuse_empty(views)
+        if rows.num_rows < whole.num_rows:
+            views = _without_unlabelled(views, _views(spec, whole, namespace or {}, remote))
         photos = _photos(views, cache, reread, remote)
-    links, bad, no_image = _link(keys, views, photos)
-    tables = _tables(links, bad, no_image, views, photos)
+    links, bad, alone = _link(keys, views, photos)
+    first = _first_of(photos, {digest for _, _, digest in links})
+    tables = _tables(links, bad, views, photos, first)
+    copies = _copies(keys, views, photos, first)
+    tables = replace(tables, no_image=len(alone), no_image_some=tuple(alone[:_SHOWN]), copies=copies)
     return replace(tables, mean_pixels=remote.pixels) if remote.pixels else tables
+
+
+def _views(spec: Spec, rows: pa.Table, namespace: Mapping[str, object], remote: RemoteFiles) -> list[ViewFiles]:
+    """Each view's file of every row."""
+    keys: list[str] = rows.column(spec.on).to_pylist()
+    folders = [folder for folder in (source_folder(spec.structured), Path()) if folder is not None]
+    return [resolve_view(source, rows, keys, folders, namespace, remote) for source in spec.images]
+
+
+def _without_unlabelled(views: Sequence[ViewFiles], whole: Sequence[ViewFiles]) -> list[ViewFiles]:
+    """A photo whose row has no label is not without a row: only files that no row at all has are."""
+    return [replace(view, strays=of_all.strays) for view, of_all in zip(views, whole, strict=True)]
+
+
+def _refuse_empty(views: Sequence[ViewFiles]) -> None:
+    """A view without any file is a slip in its pattern, not a table full of bad photos."""
+    for number, view in enumerate(views, 1):
+        if not view.found:
+            which = f" in view {number}" if len(views) > 1 else ""
+            raise VistaDataError("VST331", f"no row of the table has an image{which}: {view.example}", _MISMATCH)
 
 
 _MISMATCH = "key mismatch: `on:` names the key, `images:` how a key becomes a file name"
@@ -78,6 +104,8 @@ def labelled(rows: pa.Table, label: str | None) -> pa.Table:
         return rows
     column = rows.column(label)
     missing = pc.is_null(column, nan_is_null=True)
+    if pa.types.is_floating(column.type):
+        missing = pc.or_kleene(missing, pc.is_inf(column))  # nothing to learn, nothing to score
     return rows.filter(pc.invert(missing)) if pc.any(missing).as_py() else rows
 
 
@@ -99,46 +127,68 @@ def _photos(views: Sequence[ViewFiles], cache: Path, reread: bool, remote: Remot
 
 def _link(
     keys: Sequence[str], views: Sequence[ViewFiles], photos: _Photos
-) -> tuple[list[tuple[str, int, str]], list[BadImage], int]:
-    """(links, bad images, rows without any image). A record is in only with all its views."""
+) -> tuple[list[tuple[str, int, str]], list[BadImage], list[str]]:
+    """(links, bad images, keys without any image). A record is in only with all its views."""
     links: list[tuple[str, int, str]] = []
     bad: list[BadImage] = []
-    no_image = 0
+    alone: list[str] = []
     for row, key in enumerate(keys):
         named = [view.of(row) for view in views]
         if all(image is None for image in named):
-            no_image += 1
+            alone.append(key)
             continue
-        refused = [b for b in (_refused(key, n, image, photos) for n, image in enumerate(named)) if b is not None]
+        found = (_refused(key, n, image, views[n], row, photos) for n, image in enumerate(named))
+        refused = [one for one in found if one is not None]
         bad.extend(refused)
         if not refused:
             links.extend((key, n, photos[image].digest) for n, image in enumerate(named) if image is not None)
-    return links, bad, no_image
+    return links, bad, alone
 
 
-def _refused(key: str, view: int, image: str | bytes | None, photos: _Photos) -> BadImage | None:
+def _refused(
+    key: str, number: int, image: str | bytes | None, view: ViewFiles, row: int, photos: _Photos
+) -> BadImage | None:
     """Why one image of a record cannot be used, None where it can."""
     if image is None:
-        return BadImage(key, "", "scan", f"view {view + 1} has no file")
+        meant = view.meant[row] if view.meant else None
+        return BadImage(key, meant or "", "scan", f"view {number + 1} has no file")
     photo = photos[image]
-    path = image if isinstance(image, str) else f"bytes of row {key}"
-    return None if photo.digest else BadImage(key, path, "scan", photo.error or "cannot be read")
+    path = image if isinstance(image, str) else in_table(key)
+    if not photo.digest:
+        return BadImage(key, path, "scan", photo.error or "cannot be read")
+    return None if photo.size else BadImage(key, path, "scan", "empty file")
+
+
+def _first_of(photos: _Photos, used: set[str]) -> _First:
+    """Of files with equal bytes the first path by name."""
+    first: _First = {}
+    for image in sorted(photos, key=str):
+        photo = photos[image]
+        if photo.digest in used:
+            first.setdefault(photo.digest, (image, photo.size))
+    return first
+
+
+def _copies(
+    keys: Sequence[str], views: Sequence[ViewFiles], photos: _Photos, first: _First
+) -> dict[tuple[str, int], str]:
+    """(key, view) -> its own path, where the image table names another file with the same bytes."""
+    named = ((key, n, view.of(row)) for row, key in enumerate(keys) for n, view in enumerate(views))
+    return {
+        (key, n): path
+        for key, n, path in named
+        if isinstance(path, str) and first.get(photos[path].digest, (path, 0))[0] != path
+    }
 
 
 def _tables(
     links: Sequence[tuple[str, int, str]],
     bad: Sequence[BadImage],
-    no_image: int,
     views: Sequence[ViewFiles],
     photos: _Photos,
+    first: _First,
 ) -> ImageTables:
-    """One row per distinct digest that a link names; of files with equal bytes the first path by name."""
-    used = {digest for _, _, digest in links}
-    first: dict[str, tuple[str | bytes, int]] = {}
-    for image in sorted(photos, key=str):
-        photo = photos[image]
-        if photo.digest in used:
-            first.setdefault(photo.digest, (image, photo.size))
+    """One row per distinct digest that a link names."""
     rows = sorted(first.items())
     in_bytes = any(isinstance(image, bytes) for image in photos)
     sizes = [size for _, (_, size) in rows]
@@ -150,8 +200,8 @@ def _tables(
         links=pa.Table.from_arrays([*linked, string_list([d for _, _, d in links])], schema=LINKS),
         images=pa.Table.from_arrays(columns, schema=IMAGES_BYTES if in_bytes else IMAGES_PATHS),
         bad=tuple(bad),
-        no_image=no_image,
-        unmatched=sum(view.unmatched for view in views),
+        unmatched=sum(len(view.strays) for view in views),
+        unmatched_some=tuple(stray for view in views for stray in view.strays)[:_SHOWN],
         mean_bytes=sum(sizes) // len(sizes) if sizes else 0,
         mean_pixels=_mean_pixels(files),
     )

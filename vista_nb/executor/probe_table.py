@@ -142,13 +142,17 @@ def _from_path(path: Path) -> pa.Table:
         ) from error
 
 
+# what pandas takes for missing, but for spellings of NaN that no table has
+_MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None"]
+
+
 def _read_csv(path: Path) -> pa.Table:
     from pyarrow import csv
 
     delimiter = "\t" if ".tsv" in path.name.lower() else ","
     # strings are as written, but for an empty field, which is a missing value, as in pandas
-    convert = csv.ConvertOptions(strings_can_be_null=True, null_values=["", "NA", "NaN", "nan", "null", "NULL", "None"])
-    parsing = csv.ParseOptions(delimiter=delimiter)
+    convert = csv.ConvertOptions(strings_can_be_null=True, null_values=_MISSING)
+    parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)  # titles and texts may have them
     table = csv.read_csv(path, parse_options=parsing, convert_options=convert)
     numbers = [field.name for field in table.schema if pa.types.is_integer(field.type)]
     if not numbers or len(set(table.column_names)) < len(table.column_names):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from vista_nb.errors import VistaDataError
-from vista_nb.executor.inputs import ImageTables
+from vista_nb.executor.inputs import ImageTables, in_table
 from vista_nb.outcome.scores import BadImage
 from vista_nb.spec.model import BadImages
 
-__all__ = ["LIMIT", "Quarantine"]
+__all__ = ["LIMIT", "Quarantine", "nobodys"]
 
 LIMIT = 0.05
 
@@ -36,15 +36,19 @@ class Quarantine:
         """Rows that lost their photo."""
         return len({bad.key for bad in self._bad})
 
-    def add(self, reasons: Mapping[str, str], links: Sequence[tuple[str, str]]) -> None:
-        """Images that the decoder refused: digest -> reason; links: (key, digest) of the joined rows."""
+    def add(self, reasons: Mapping[str, str], links: Sequence[tuple[str, int, str]]) -> None:
+        """Images that the decoder refused: digest -> reason; links: (key, view, digest) of the joined rows."""
         fresh = {digest: reason for digest, reason in reasons.items() if digest not in self.digests}
         if not fresh:
             return
         self.digests |= fresh.keys()
         self.reasons |= fresh
-        paths = self._paths()
-        found = [BadImage(key, paths.get(d, ""), "decode", fresh[d]) for key, d in links if d in fresh]
+        paths, own = self._paths(), self._images.copies
+        found = [
+            BadImage(key, own.get((key, view)) or paths.get(d) or in_table(key), "decode", fresh[d])
+            for key, view, d in links
+            if d in fresh
+        ]
         self._bad.extend(sorted(found, key=lambda bad: (bad.key, bad.path)))
 
     def check(self, joined: int) -> None:
@@ -60,13 +64,31 @@ class Quarantine:
     def _told(self) -> str:
         shown = "; ".join(f"{bad.path or bad.key} ({bad.reason})" for bad in self._bad[:3])
         more = f"; and {len(self._bad) - 3} more" if len(self._bad) > 3 else ""
-        return f"{self.rows} rows have a bad photo: {shown}{more}"
+        rows = "1 row has" if self.rows == 1 else f"{self.rows} rows have"
+        return f"{rows} a bad photo: {shown}{more}"
 
     def _paths(self) -> dict[str, str]:
         table = self._images.images
         if "path" not in table.column_names:
             return {}
         return dict(zip(table.column("digest").to_pylist(), table.column("path").to_pylist(), strict=True))
+
+
+def nobodys(images: ImageTables) -> tuple[str, ...]:
+    """The rows and the files that joined nothing, counted and with examples, as sentences."""
+    sides = (
+        (images.no_image, "of the table without a photo", images.no_image_some),
+        (images.unmatched, "without a row in the table", images.unmatched_some),
+    )
+    return tuple(
+        f"{count} {'row' if place == 0 else 'photo'}{'' if count == 1 else 's'} {what}: {_some(some, count)}."
+        for place, (count, what, some) in enumerate(sides)
+        if count
+    )
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    return ", ".join(map(repr, names)) + (", ..." if count > len(names) else "")
 
 
 _HINT = "replace these files or take their rows out of the table"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vista_nb.outcome.scores import BadImage, LayerScore, PairedTest, RowCounts, RunOutcome
+from vista_nb.outcome.scores import BadImage, Comparison, LayerScore, RowCounts, RunOutcome
 
 __all__ = ["Recorder"]
 
@@ -19,7 +19,7 @@ class Recorder:
     reused: layers that came from the store. timeline: (title, start, end) in seconds of the run.
     """
 
-    tests: tuple[PairedTest, ...] = ()
+    comparison: Comparison = field(default_factory=Comparison)
     bad_images: tuple[BadImage, ...] = ()
     rows: RowCounts = field(default_factory=RowCounts)
     seconds: float = 0.0
@@ -55,7 +55,7 @@ class Recorder:
         """A frozen copy of everything so far."""
         return RunOutcome(
             scores=tuple(self._scores.values()),
-            tests=self.tests,
+            tests=self.comparison.tests,
             bad_images=self.bad_images,
             rows=self.rows,
             notes=tuple(self.notes),
@@ -66,4 +66,8 @@ class Recorder:
             task=self.task,
             metric=self.metric,
             majority=self.majority,
+            confusions=self.comparison.confusions,
+            nested=self.comparison.nested,
+            folds=self.comparison.folds,
+            tuning=self.comparison.tuning,
         )

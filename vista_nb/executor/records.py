@@ -23,6 +23,7 @@ from vista_nb.executor.inputs import ImageTables
 from vista_nb.executor.probe_columns import check_keys
 from vista_nb.executor.probe_images import labelled
 from vista_nb.outcome.scores import RowCounts
+from vista_nb.spec.model import Spec
 
 __all__ = ["Rows", "Structured", "Vectors", "join_rows", "scan_rows"]
 
@@ -84,7 +85,11 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Rows:
-    """Joined records sorted by key. x: encoded structured features (n, d_s). digests: per view, one per row."""
+    """Joined records sorted by key. x: encoded structured features (n, d_s). digests: per view, one per row.
+
+    table: the key and T_str's feature columns of these records, from which another split can learn its own encoding.
+    test: no row where the spec scores with folds (`with_test` makes one fold's rows).
+    """
 
     keys: tuple[str, ...]
     labels: Labels
@@ -93,6 +98,8 @@ class Rows:
     x: NDArray[np.float32]
     digests: tuple[tuple[str, ...], ...]
     encoder: StructuredEncoder
+    table: pa.Table
+    folds: int | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -100,6 +107,12 @@ class Rows:
     def below(self, high: float) -> Rows:
         """The rows a wave trains on. Raises VST351 or VST352 where they cannot train and score a model."""
         return self if high >= 1.0 else _checked(self._select(in_wave(self.wave, high)))
+
+    def with_test(self, test: NDArray[np.bool_]) -> Rows:
+        """The same rows with others held out: what is learnt of the train rows is learnt of these."""
+        encoder = fit_encoder(self.table, self.encoder.features, ~test)
+        x = encoder.transform(self.table)
+        return replace(self, labels=self.labels.on(~test), test=test, x=x, encoder=encoder)
 
     def without(self, digests: Collection[str]) -> Rows:
         """The rows none of whose images is among `digests` (unreadable ones)."""
@@ -111,15 +124,17 @@ class Rows:
 
     def matrix(self, vectors: Vectors, views: str = "concat") -> NDArray[np.float32]:
         """(n, d_s + features): the table's columns first, then the photos', views side by side or averaged."""
-        own = self.x.shape[1]
-        if views == "mean" and len(self.digests) > 1:
-            blocks = [vectors.at(view) for view in self.digests]
-            return np.hstack([self.x, np.mean(blocks, axis=0, dtype=np.float32)])
-        whole = np.empty((len(self), own + len(self.digests) * vectors.width), dtype=np.float32)
+        own, mean = self.x.shape[1], views == "mean"
+        parts = 1 if mean else len(self.digests)
+        whole = np.empty((len(self), own + parts * vectors.width), dtype=np.float32)
         whole[:, :own] = self.x
-        for place, view in enumerate(self.digests):
+        for place, view in enumerate(self.digests[:parts]):
             low = own + place * vectors.width
             vectors.fill(whole[:, low : low + vectors.width], view)
+        if mean and len(self.digests) > 1:
+            for view in self.digests[1:]:
+                whole[:, own:] += vectors.at(view)
+            whole[:, own:] /= np.float32(len(self.digests))
         return whole
 
     def first_waves(self) -> dict[str, float]:
@@ -132,17 +147,16 @@ class Rows:
 
     def _select(self, mask: NDArray[np.bool_]) -> Rows:
         kept = np.flatnonzero(mask)
-        index = self.labels.index[kept]
         test = self.test[kept]
-        labels = replace(self.labels, index=index, nulls=0, trained=tuple(int(c) for c in np.unique(index[~test])))
         return replace(
             self,
             keys=tuple(self.keys[i] for i in kept),
-            labels=labels,
+            labels=self.labels.select(kept, ~test),
             test=test,
             wave=self.wave[kept],
             x=self.x[kept],
             digests=tuple(tuple(view[i] for i in kept) for view in self.digests),
+            table=self.table.take(pa.array(kept)),
         )
 
 
@@ -164,12 +178,20 @@ def join_rows(structured: Structured, images: ImageTables, workload: Workload) -
     order = sorted((i for i, key in enumerate(keys) if key in by_key), key=keys.__getitem__)
     table = structured.table.take(pa.array(order, pa.int64()))
     names = tuple(keys[i] for i in order)
-    test = held_out(names, spec.seed, spec.test)
-    labels = encode_labels(table.column(workload.label), test, workload.label)
-    encoder = fit_encoder(table, workload.features, ~test)
+    test = _held_out(names, spec)
+    labels = encode_labels(table.column(workload.label), test, workload.label, task=workload.task, folds=spec.folds)
+    wanted = {spec.on, *(use.column for use in workload.features)}  # the key: without columns a table has no rows
+    used = table.select([name for name in table.column_names if name in wanted])
+    encoder = fit_encoder(used, workload.features, ~test)
     linked: list[Any] = [by_key[name] for name in names]
     views = tuple(zip(*linked, strict=True))
-    return Rows(names, labels, test, wave_fractions(names, spec.seed), encoder.transform(table), views, encoder)
+    waves = wave_fractions(names, spec.seed)
+    return Rows(names, labels, test, waves, encoder.transform(used), views, encoder, used, spec.folds)
+
+
+def _held_out(keys: Sequence[str], spec: Spec) -> NDArray[np.bool_]:
+    """With folds every row is scored by the model of its fold, so none is held out for good."""
+    return held_out(keys, spec.seed, spec.test) if spec.folds is None else np.zeros(len(keys), dtype=np.bool_)
 
 
 def _views_of(images: ImageTables) -> dict[str, tuple[str, ...]]:
@@ -182,8 +204,8 @@ def _views_of(images: ImageTables) -> dict[str, tuple[str, ...]]:
 
 
 def _checked(rows: Rows) -> Rows:
-    if len(rows.labels.trained) < 2:
+    if not rows.labels.is_regression and len(rows.labels.trained) < 2:
         raise VistaDataError("VST351", "its train rows hold fewer than two classes")
-    if not rows.test.any():
+    if rows.folds is None and not rows.test.any():
         raise VistaDataError("VST352", "none of its rows is held out")
     return rows

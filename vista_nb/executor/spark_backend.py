@@ -11,11 +11,10 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vista_nb.errors import VistaCancelled, VistaRunError
 from vista_nb.executor.artifacts_beside import Artifacts
@@ -25,7 +24,7 @@ from vista_nb.executor.cnn.devices import gpu_share
 from vista_nb.executor.cnn.usage import PassUsage
 from vista_nb.executor.cnn.worker import InferenceTask, PoolTask
 from vista_nb.executor.descent import Descent
-from vista_nb.executor.downstream.fit import FitResult
+from vista_nb.executor.downstream.tuning import FitCalls
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.memory_tier import MemoryTier
 from vista_nb.executor.photo_tables import check_opened
@@ -40,7 +39,7 @@ from vista_nb.executor.spark_raw import Raw, only, save_tensors, with_stored
 from vista_nb.executor.spark_save import save_beside, save_vectors
 from vista_nb.executor.spark_session import cancel_group, run_session
 from vista_nb.executor.spark_tables import all_images, digest_frame, every_vector, needed_images, split_rows
-from vista_nb.executor.spark_train import fit_on_cluster
+from vista_nb.executor.spark_train import fits_on_cluster
 from vista_nb.executor.spark_warm import WarmUp
 from vista_nb.outcome.events import LayerReused
 from vista_nb.outcome.scores import LayerScore
@@ -94,6 +93,8 @@ class SparkBackend(DriverSide):
 
     def scan_structured(self, step: ScanStructured) -> int:
         self._warm_up()
+        if self._physical.training is TrainingSite.CLUSTER:
+            self.trainer.check_on_cluster()
         return super().scan_structured(step)
 
     def scan_images(self, step: ScanImages) -> int:
@@ -173,15 +174,15 @@ class SparkBackend(DriverSide):
 
     def train_baselines(self, step: TrainBaselines, wave: Wave) -> Sequence[LayerScore]:
         with self._stage(step_title(step)):
-            return self.trainer.baselines(self.rows.below(wave.high), self._same_model, wave)
+            return self.trainer.baselines(self.rows.below(wave.high), self._table_fits, wave)
 
     def train(self, step: Train, wave: Wave) -> LayerScore:
         rows = self.rows.below(wave.high)
         with self._stage(step_title(step)):
             if self._physical.training is TrainingSite.CLUSTER:
-                fit = self._fit_cluster(rows, self._vectors_frame(step.layer))
+                fit = self.trainer.trained(rows, wave, partial(self._cluster_fits, step.layer))
             else:
-                fit = self.trainer.fit(rows, self.matrix(step.layer, rows))
+                fit = self.trainer.fit(rows, partial(self.matrix, step.layer), wave)
         return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
@@ -289,7 +290,7 @@ class SparkBackend(DriverSide):
             from pyspark.sql.functions import broadcast
 
             photos = photos.join(broadcast(digest_frame(self.session, todo)), "digest", "left_semi")
-        return split_rows(photos, self._physical, self._slots)
+        return split_rows(photos, self._physical, slots(self.session))
 
     def _keep(self, step: Infer, result: PassResult, todo: set[str]) -> None:
         """Pooled output: one (digest, vector) view per layer on the one table. Raw output: until released."""
@@ -355,13 +356,22 @@ class SparkBackend(DriverSide):
 
     # -- training ----------------------------------------------------------------------------------------------------
 
-    def _same_model(self, rows: Rows, table: NDArray[np.float32]) -> FitResult:
+    def _table_fits(self, part: Rows) -> AbstractContextManager[FitCalls]:
+        """M on the structured features of one split, at the plan's site."""
         if self._physical.training is TrainingSite.CLUSTER:
-            return self._fit_cluster(rows, None)
-        return self.trainer.fit(rows, table)
+            return self._fits(part, None, "")
+        return self.trainer.on_driver(part, part.x)
 
-    def _fit_cluster(self, rows: Rows, vectors: DataFrame | None) -> FitResult:
-        return fit_on_cluster(self.session, rows, vectors, self.workload, self._physical)
+    def _cluster_fits(self, layer: str, part: Rows) -> AbstractContextManager[FitCalls]:
+        """With `reduce` the driver learns the components of the train rows, and Spark gets the short vectors."""
+        if self.workload.spec.reduce is not None:
+            return self._fits(replace(part, x=self.matrix(layer, part)), None, layer)
+        self.made_ready(layer, part)
+        return self._fits(part, self._vectors_frame(layer), layer)
+
+    def _fits(self, part: Rows, vectors: DataFrame | None, layer: str) -> AbstractContextManager[FitCalls]:
+        own = self.inputs.own
+        return fits_on_cluster(self.session, part, vectors, self.workload, self._physical, layer=layer, own=own)
 
     # -- Spark -------------------------------------------------------------------------------------------------------
 
@@ -377,10 +387,6 @@ class SparkBackend(DriverSide):
             raise
         except Exception as error:
             raise translated(error, title, self._descent.memory_killed()) from error
-
-    @property
-    def _slots(self) -> int:
-        return slots(self.session)
 
     def _kept(self, frame: DataFrame) -> DataFrame:
         self._persisted.append(frame)

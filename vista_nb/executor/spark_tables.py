@@ -18,6 +18,8 @@ from vista_nb.executor.shipping import on_cluster
 from vista_nb.plan.physical import JoinOperator, PhysicalPlan
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pyspark.sql import DataFrame, SparkSession
 
 __all__ = [
@@ -100,14 +102,23 @@ def every_vector(session: SparkSession, files: Sequence[str], made: Sequence[Dat
 
 
 def training_frame(
-    session: SparkSession, rows: Rows, vectors: DataFrame | None, views: str, physical: PhysicalPlan
+    session: SparkSession,
+    rows: Rows,
+    vectors: DataFrame | None,
+    views: str,
+    physical: PhysicalPlan,
+    inner: NDArray[np.int16] | None = None,
 ) -> DataFrame:
-    """(key, label_index, is_test, features: array<float>): records joined with one layer's (digest, vector), if any."""
+    """(key, label_index, is_test, features: array<float>): records joined with one layer's (digest, vector), if any.
+
+    inner: per row the fold of a grid search, which becomes a column of that name.
+    """
     from pyspark.sql import functions as sql
 
-    records = session.createDataFrame(_records(rows))
+    records = session.createDataFrame(_records(rows, inner))
+    own = ["key", "label_index", "is_test", *(["inner"] if inner is not None else [])]
     if vectors is None:
-        return records.select("key", "label_index", "is_test", sql.col("x").alias("features"))
+        return records.select(*own, sql.col("x").alias("features"))
     names = [f"d{view}" for view in range(len(rows.digests))]
     for name in names:
         side = vectors.select(sql.col("digest").alias(name), sql.col("vector").alias(f"v_{name}"))
@@ -115,7 +126,7 @@ def training_frame(
     photos = [sql.col(f"v_{name}") for name in names]
     if views == "mean" and len(photos) > 1:
         photos = [_mean(photos)]
-    return records.select("key", "label_index", "is_test", sql.concat(sql.col("x"), *photos).alias("features"))
+    return records.select(*own, sql.concat(sql.col("x"), *photos).alias("features"))
 
 
 def _mean(photos: list[Any]) -> Any:
@@ -128,13 +139,17 @@ def _mean(photos: list[Any]) -> Any:
     return sql.transform(total, lambda value: (value / count).cast("float"))
 
 
-def _records(rows: Rows) -> pa.Table:
+def _records(rows: Rows, inner: NDArray[np.int16] | None) -> pa.Table:
+    """Rows with a label; of a regression it is the number itself."""
     width = rows.x.shape[1]
     offsets = pa.array(range(0, (len(rows) + 1) * width, width) if width else [0] * (len(rows) + 1), pa.int32())
     columns = {
         "key": pa.array(rows.keys, pa.string()),
-        "label_index": pa.array(rows.labels.index.astype("float64")),
+        "label_index": pa.array(rows.labels.truth.astype("float64")),
         "is_test": pa.array(rows.test),
         "x": pa.ListArray.from_arrays(offsets, pa.array(rows.x.ravel(), pa.float32())),
     }
-    return pa.table(columns | {f"d{n}": pa.array(view, pa.string()) for n, view in enumerate(rows.digests)})
+    if inner is not None:
+        columns["inner"] = pa.array(inner.astype("int32"))
+    table = pa.table(columns | {f"d{n}": pa.array(view, pa.string()) for n, view in enumerate(rows.digests)})
+    return table if rows.labels.known.all() else table.filter(pa.array(rows.labels.known))

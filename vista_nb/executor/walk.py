@@ -107,7 +107,7 @@ class _Walker:
                     self._step(step, wave)
         self._baselines_again(waves[-1])
         with self._guard("comparing the layers"):
-            self.recorder.tests = tuple(self.backend.paired_tests())
+            self.recorder.comparison = self.backend.compare()
 
     def close(self) -> RunOutcome:
         """Keep what the backend knows, also after a failure; a broken engine must not hide the first error."""
@@ -144,7 +144,7 @@ class _Walker:
             case ScanImages():
                 return self.backend.scan_images(step)
             case Join():
-                return self.backend.join(step)
+                return self._join(step, wave)
             case Load():
                 return self._load(step)
             case Infer():
@@ -162,6 +162,13 @@ class _Walker:
                 return 0
             case _:
                 raise VistaRunError("VST512", f"the plan holds a step this version cannot run: {step_kind(step)}")
+
+    def _join(self, step: Join, wave: Wave) -> int:
+        """What is odd about the data is said before the CNN has cost anything."""
+        rows = self.backend.join(step)
+        for note in self.backend.notes():
+            self._log(step, wave, note)
+        return rows
 
     def _load(self, step: Load) -> int:
         found = self.backend.load(step)

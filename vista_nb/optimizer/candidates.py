@@ -121,7 +121,8 @@ def logical_shapes(snapshot: Snapshot, space: Space = EVERYTHING) -> tuple[Shape
 def allowed_sites(snapshot: Snapshot) -> tuple[TrainingSite, ...]:
     """Where M can be trained with the same result."""
     workload = snapshot.workload
-    sites = tuple(TrainingSite(site) for site in training_sites(workload.call, workload.estimator))
+    chosen = training_sites(workload.call, workload.estimator, workload.spec.tune)
+    sites = tuple(TrainingSite(site) for site in chosen)
     forced = workload.spec.plan.training
     return tuple(site for site in sites if site.value == forced) or sites
 

@@ -15,6 +15,7 @@ from math import ceil
 
 from vista_nb.optimizer.candidates import BATCHES, CPU_MAX, Option
 from vista_nb.optimizer.facts import Facts
+from vista_nb.optimizer.reducing import reduction_seconds
 from vista_nb.optimizer.starting import (
     engine_seconds,
     first_jobs_seconds,
@@ -24,7 +25,7 @@ from vista_nb.optimizer.starting import (
     tensorflow_threads,
 )
 from vista_nb.optimizer.tensors import cuts_beside, received_bytes, sent_bytes
-from vista_nb.optimizer.training import training_seconds
+from vista_nb.optimizer.training import fits_of_one_training, training_seconds
 from vista_nb.plan.logical import (
     Infer,
     Inference,
@@ -186,7 +187,8 @@ def step_parts(step: Step, work: Work) -> Parts:
             return _infer(step, work)
         case Train():
             spill = spill_seconds(work.spill, work) if step.number == work.first_layer else 0.0
-            return [*_train(step.number, work.facts.widths[step.layer], work), ("spill", spill)]
+            fits = _train(step.number, work.facts.widths[step.layer], work)
+            return [*fits, ("train", _reduced(step.layer, work)), ("spill", spill)]
         case TrainBaselines():
             return _baselines(step, work)
         case Pool():
@@ -302,13 +304,19 @@ def shuffled_bytes(option: Option) -> int:
 def _train(number: int, width: int, work: Work) -> Parts:
     facts, physical = work.facts, work.option.physical
     workload = facts.snapshot.workload
-    seconds = training_seconds(
+    seconds = fits_of_one_training(workload.spec, final=work.fraction >= 1) * training_seconds(
         facts, workload.estimator.family, width, work.fraction, physical.training, physical.nodes
     )
     if number != work.first_train:
         return [("train", seconds)]
     cold = mllib_start_seconds(facts) if physical.training is TrainingSite.CLUSTER else 0.0
     return [("start", cold), ("train", seconds)]
+
+
+def _reduced(layer: str, work: Work) -> float:
+    """`reduce: pca K` learns anew for every fold; a grid search's inner fits share what the fold learnt."""
+    times = fits_of_one_training(work.facts.snapshot.workload.spec, final=work.fraction >= 1, tuned=False)
+    return times * reduction_seconds(work.facts, layer, work.fraction, work.option.physical.training)
 
 
 def _baselines(step: TrainBaselines, work: Work) -> Parts:
@@ -318,7 +326,9 @@ def _baselines(step: TrainBaselines, work: Work) -> Parts:
         return _train(step.number, 0, work)
     physical = work.option.physical
     # scikit-learn's, on the driver whatever the plan's site: T_str alone is small
-    tree = work.facts.rates.forest_seconds + training_seconds(
-        work.facts, "tree", d_s, work.fraction, TrainingSite.DRIVER, physical.nodes
+    fits = fits_of_one_training(work.facts.snapshot.workload.spec, final=True, tuned=False)
+    tree = fits * (
+        work.facts.rates.forest_seconds
+        + training_seconds(work.facts, "tree", d_s, work.fraction, TrainingSite.DRIVER, physical.nodes)
     )
     return [*_train(step.number, d_s, work), ("train", tree)]

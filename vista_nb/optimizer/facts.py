@@ -13,7 +13,7 @@ from vista_nb.catalog.sizes import layer_length, model_memory
 from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.optimizer.rates import Rates
 from vista_nb.optimizer.reuse import Reuse
-from vista_nb.optimizer.tables import feature_widths
+from vista_nb.optimizer.tables import collected_widths, feature_widths
 
 __all__ = ["Facts", "gather", "given", "model_bytes"]
 
@@ -22,7 +22,7 @@ __all__ = ["Facts", "gather", "given", "model_bytes"]
 class Facts:
     """raw (with the rest of its cut) and pooled: values per record for every layer of the CNN.
 
-    widths: of a training row of each layer in L.
+    widths: of a training row of each layer in L; collected: before `reduce: pca K`, which works in the kernel.
     layers: every layer of the CNN by name (a stored cut may lie below L). model_bytes: |M|_mem.
 
     model_in_dl: M is a deep model, so it lives where the CNN does (the paper's cases 10(b), 11(b)).
@@ -34,6 +34,7 @@ class Facts:
     raw: dict[str, int]
     pooled: dict[str, int]
     widths: dict[str, int]
+    collected: dict[str, int]
     layers: dict[str, LayerFacts]
     model_bytes: int
     model_in_dl: bool
@@ -42,6 +43,10 @@ class Facts:
     @property
     def widest(self) -> int:
         return max(self.widths.values())
+
+    @property
+    def widest_collected(self) -> int:
+        return max(self.collected.values())
 
 
 def given(override: int | None, otherwise: int) -> int:
@@ -76,6 +81,7 @@ def gather(snapshot: Snapshot, reuse: Reuse, rates: Rates) -> Facts:
             for name, layer in layers.items()
         },
         widths=dict(zip(workload.layer_names, feature_widths(snapshot), strict=True)),
+        collected=dict(zip(workload.layer_names, collected_widths(snapshot), strict=True)),
         layers=layers,
         model_bytes=model_bytes(snapshot),
         model_in_dl=snapshot.workload.estimator.family == "deep",

@@ -158,11 +158,12 @@ def user_bytes(facts: Facts, s_single: int, cpu: int, nodes: int, site: Training
 
 
 def driver_bytes(facts: Facts, t_str: int, join: JoinOperator, site: TrainingSite) -> int:
-    """The kernel, what it collects, and what it trains."""
+    """The kernel, what it collects, and what it trains; `reduce: pca K` is learnt in the kernel, wherever M is."""
     rows = facts.snapshot.statistics.rows
     collected = rows * RESULT_BYTES_PER_ROW
-    if site is TrainingSite.DRIVER:
-        collected += rows * facts.widest * DRIVER_BYTES_PER_VALUE + facts.model_bytes
+    if site is TrainingSite.DRIVER or facts.snapshot.workload.spec.reduce:
+        collected += rows * facts.widest_collected * DRIVER_BYTES_PER_VALUE
+    collected += facts.model_bytes if site is TrainingSite.DRIVER else 0
     return DRIVER_BASE + collected + (t_str if join is JoinOperator.BROADCAST else 0)
 
 

@@ -11,7 +11,7 @@ from vista_nb.catalog.snapshot import Snapshot
 from vista_nb.plan.logical import Inference, Materialization, PoolingPlace
 from vista_nb.plan.memory import Sizes
 
-__all__ = ["feature_widths", "materialized_lengths", "plan_sizes"]
+__all__ = ["collected_widths", "feature_widths", "materialized_lengths", "plan_sizes"]
 
 
 def materialized_lengths(
@@ -32,9 +32,17 @@ def materialized_lengths(
 
 
 def feature_widths(snapshot: Snapshot) -> tuple[int, ...]:
-    """Values of one training row per layer: encoded structured features and the pooled layer."""
+    """Values of one training row per layer: encoded structured features and the pooled layer, after `reduce`."""
+    d_s, components = snapshot.statistics.structured_features, snapshot.workload.spec.reduce
+    photos = (width - d_s for width in collected_widths(snapshot))
+    return tuple(d_s + (min(width, components) if components else width) for width in photos)
+
+
+def collected_widths(snapshot: Snapshot) -> tuple[int, ...]:
+    """The same before `reduce`: what the kernel brings together where it trains or reduces. Averaged views are one."""
     d_s = snapshot.statistics.structured_features
-    return tuple(d_s + length for length in materialized_lengths(snapshot, PoolingPlace.PUSHED_DOWN))
+    share = snapshot.statistics.views if snapshot.workload.spec.views == "mean" else 1
+    return tuple(d_s + length // share for length in materialized_lengths(snapshot, PoolingPlace.PUSHED_DOWN))
 
 
 def plan_sizes(

@@ -9,12 +9,13 @@ classes 5.0 (1 900 x 1 300); 18 to 29 passes; the rate adds standardizing and th
 
 from __future__ import annotations
 
-from math import log10
+from math import log10, prod
 
 from vista_nb.optimizer.facts import Facts
 from vista_nb.plan.physical import TrainingSite
+from vista_nb.spec.model import Spec
 
-__all__ = ["training_seconds"]
+__all__ = ["fits_of_one_training", "training_seconds"]
 
 _USUAL_PASSES = 40
 _PASSES_TO_BRING = 10
@@ -35,6 +36,17 @@ def training_seconds(facts: Facts, family: str, width: int, fraction: float, sit
     return rates.mllib_fit + rates.mllib_pass * passes + product / (cores * nodes)
 
 
+def fits_of_one_training(spec: Spec, *, final: bool, tuned: bool = True) -> float:
+    """How many fits of all train rows one training of a layer is worth: `folds` and then all rows, of each the grid's
+    points on every inner fold's share and the best point again. An early wave searches nothing.
+    """
+    folds = 1 if spec.folds is None else spec.folds + final
+    if spec.tune is None or not (tuned and final):
+        return float(folds)
+    points = prod(len(values) for _, values in spec.tune.grid)
+    return float(folds * (points * (spec.tune.folds - 1) + 1))
+
+
 def _driver_value(facts: Facts, family: str) -> float:
     """Seconds per value and pass. A linear model's pass is one matrix product on one thread: it reads the data once,
     so ten classes cost far less than ten times two. Forests use every core.
@@ -53,7 +65,7 @@ def _passes(facts: Facts, family: str, width: int, site: TrainingSite) -> float:
     """
     if family != facts.snapshot.workload.estimator.family:
         return _BASELINE_PASSES
-    parameters = dict(facts.snapshot.workload.call.parameters)
+    parameters: dict[str, object] = dict(facts.snapshot.workload.call.parameters)
     usual = facts.snapshot.workload.estimator.iterations
     given = next((parameters[name] for name in ("maxIter", "max_iter") if name in parameters), usual)
     most = given if isinstance(given, int) else usual

@@ -31,7 +31,8 @@ def _again(step: Step, share: float, option: Option, facts: Facts) -> float:
     """The table alone is trained once, on all rows."""
     match step:
         case Train():
-            return dict(step_parts(step, work_of(option, 0, facts, share)))["train"]
+            parts = step_parts(step, work_of(option, 0, facts, share))
+            return sum(seconds for name, seconds in parts if name == "train")
         case Infer():
             return facts.rates.job_seconds
         case Save() | Pool():

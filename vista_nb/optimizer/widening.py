@@ -77,7 +77,9 @@ def with_beside(logical: LogicalPlan, layers: Sequence[str], facts: Facts) -> Lo
 
 def _collectable(name: str, facts: Facts) -> bool:
     """The kernel's region is planned for the training matrix of the widest layer asked for: one more fits as Arrow."""
-    return _COPIES * _FLOAT * facts.pooled[name] <= DRIVER_BYTES_PER_VALUE * facts.widest + RESULT_BYTES_PER_ROW
+    return (
+        _COPIES * _FLOAT * facts.pooled[name] <= DRIVER_BYTES_PER_VALUE * facts.widest_collected + RESULT_BYTES_PER_ROW
+    )
 
 
 def _passes(logical: LogicalPlan) -> list[Infer]:

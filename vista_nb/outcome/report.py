@@ -7,12 +7,12 @@ layer wins, whether that is clear, whether pictures help at all, and what was le
 from __future__ import annotations
 
 from vista_nb.outcome.metrics import best_of, gain, ranked
-from vista_nb.outcome.scores import LayerScore, PairedTest, RowCounts, RunOutcome
+from vista_nb.outcome.scores import TABLE, TABLE_TREE, LayerScore, PairedTest, RowCounts, RunOutcome
+from vista_nb.outcome.wording import change, evidence, listed, value_with_interval, written
 
 __all__ = ["report"]
 
 LARGE_CLASS = 0.8
-_POINTS = ("accuracy", "f1", "auc")
 
 
 def report(outcome: RunOutcome) -> tuple[str, ...]:
@@ -30,22 +30,35 @@ def report(outcome: RunOutcome) -> tuple[str, ...]:
 
 
 def _winner(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
-    head = f"Best layer: {best.layer}, {_with_interval(best)} on {best.rows_test} held-out rows."
+    head = f"Best layer: {best.layer}, {value_with_interval(best)} on {_held_out(outcome, best)}."
+    if best.parameters:
+        head += f" Tuning chose {best.parameters} for it."
     others = [s for s in outcome.scores if not s.is_baseline and s is not best]
     if not others:
         return (head,)
     runner_up = ranked(others)[0]
     test = _test(outcome, best.layer, runner_up.layer)
     if test is None:
-        return (head, f"Runner-up: {runner_up.layer}, {_value(runner_up)}.")
+        return (head, f"Runner-up: {runner_up.layer}, {written(runner_up.metric, runner_up.value)}.")
     clear = "clearly better" if test.clear else "not clearly better"
-    return (
-        head,
-        (
-            f"It is {clear} than the runner-up {runner_up.layer} ({_value(runner_up)}): "
-            f"{_change(best.metric, test.difference)}, {_evidence(test)}."
-        ),
+    said = (
+        f"It is {clear} than the runner-up {runner_up.layer} ({written(runner_up.metric, runner_up.value)}): "
+        f"{change(best.metric, test.difference)}, {evidence(test)}."
     )
+    return (head, said, *_others(outcome, best, runner_up))
+
+
+def _others(outcome: RunOutcome, best: LayerScore, runner_up: LayerScore) -> tuple[str, ...]:
+    """Which further layers would do as well, as far as these rows can tell."""
+    layers = {s.layer for s in outcome.scores if not s.is_baseline} - {runner_up.layer}
+    alike = [t.b for t in outcome.tests if t.a == best.layer and t.b in layers and not t.clear]
+    return (f"Nor is it clearly better than {listed(alike)}.",) if alike else ()
+
+
+def _held_out(outcome: RunOutcome, score: LayerScore) -> str:
+    if outcome.folds:
+        return f"{score.rows_test} rows, each held out once ({outcome.folds} folds)"
+    return f"{score.rows_test} held-out rows"
 
 
 def _pictures(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
@@ -54,31 +67,61 @@ def _pictures(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
     if not baselines:
         return ("No baseline was scored, so this run cannot say whether pictures help.",)
     table = baselines[0]
-    tests = [t for t in outcome.tests if t.b == table.layer]
+    against = f"{_without_pictures(outcome)}, {table.layer} {written(table.metric, table.value)}"
     test = _test(outcome, best.layer, table.layer)
-    against = f"the structured features alone, {table.layer} {_value(table)}"
     if test is None:
-        change = _change(best.metric, gain(best.metric, best.value, table.value))
-        return (f"Against {against}, {best.layer} changes {change}; no paired test was made.",)
-    said = f"{_change(best.metric, test.difference)}, {_evidence(test)}"
+        moved = change(best.metric, gain(best.metric, best.value, table.value))
+        return (f"Against {against}, {best.layer} changes {moved}; no paired test was made.",)
+    said = f"{change(best.metric, test.difference)}, {evidence(test)}"
+    return (f"{_verdict(test, best.layer, against)}: {said}.", *_other_baseline(baselines), *_hurt(outcome, test))
+
+
+def _without_pictures(outcome: RunOutcome) -> str:
+    """With `features: []` there is no tree to beat: `(table)` is a guess, the same for every row."""
+    if any(score.layer == TABLE_TREE for score in outcome.scores):
+        return "the structured features alone"
+    return "always guessing the " + ("mean" if outcome.task == "regression" else "largest class")
+
+
+def _verdict(test: PairedTest, layer: str, against: str) -> str:
+    """Four answers: help, not clearly, no, harm. The last two where even the best layer is no better."""
     if test.clear:
-        sentences = [f"Pictures help: {best.layer} is clearly better than {against}: {said}."]
-    else:
-        sentences = [f"Pictures do not clearly help: {best.layer} is not clearly better than {against}: {said}."]
+        return f"Pictures help: {layer} is clearly better than {against}"
+    if test.difference > 0:
+        return f"Pictures do not clearly help: {layer} is not clearly better than {against}"
+    if test.p_value < 0.05 and test.difference < 0:
+        return f"Pictures hurt: even {layer} is clearly worse than {against}"
+    return f"Pictures do not help: even {layer} is no better than {against}"
+
+
+def _other_baseline(baselines: tuple[LayerScore, ...]) -> tuple[str, ...]:
+    """The weaker table-only model, so that both opponents are named."""
+    if len(baselines) < 2:
+        return ()
+    other = baselines[1]
+    model = "the same model" if other.layer == TABLE else "a tree model"
+    return (f"On the structured features alone {model} reaches {written(other.metric, other.value)}.",)
+
+
+def _hurt(outcome: RunOutcome, best: PairedTest) -> tuple[str, ...]:
+    tests = [t for t in outcome.tests if t.b == best.b and t.a != best.a]
     hurt = [t.a for t in tests if t.difference < 0 and t.p_value < 0.05]
-    if hurt:
-        sentences.append(f"Clearly worse than the structured features alone: {', '.join(hurt)}.")
-    return tuple(sentences)
+    return (f"Clearly worse than {_without_pictures(outcome)}: {listed(hurt, 10)}.",) if hurt else ()
 
 
 def _chosen_on_test(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
     layers = sum(not s.is_baseline for s in outcome.scores)
     if layers < 2:
         return ()
+    chosen = f"{best.layer} was chosen on the same rows it is scored on, as the best of {layers} layers, so its score "
+    if outcome.nested is None:
+        return (f"{chosen}is a little too good; confirm it on new rows.",)
+    picked = list(outcome.nested.chosen)
+    where = f"always {picked[0]}" if len(picked) == 1 else f"mostly {picked[0]}, also {listed(picked[1:])}"
     return (
         (
-            f"{best.layer} was chosen on the same rows it is scored on, as the best of {layers} layers, so its score "
-            "is a little too good; confirm it on new rows."
+            f"{chosen}may be a little too good; chosen on half of these rows and scored on the other half, many times, "
+            f"the best layer ({where}) reaches {value_with_interval(outcome.nested)}."
         ),
     )
 
@@ -97,13 +140,14 @@ def _balance(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
 
 def _baseline_only(outcome: RunOutcome) -> tuple[str, ...]:
     baselines = ranked(s for s in outcome.scores if s.is_baseline)
-    return tuple(f"{s.layer}: {_with_interval(s)} on {s.rows_test} held-out rows." for s in baselines)
+    return tuple(f"{s.layer}: {value_with_interval(s)} on {_held_out(outcome, s)}." for s in baselines)
 
 
 def _rows(outcome: RunOutcome) -> tuple[str, ...]:
     rows = outcome.rows
     dropped = [f"{count} {what}" for count, what in _dropped(rows) if count]
-    used = f"{rows.joined} of {rows.structured} rows used ({rows.train} to train, {rows.test} held out)"
+    split = "each held out once" if outcome.folds else f"{rows.train} to train, {rows.test} held out"
+    used = f"{rows.joined} of {rows.structured} rows used ({split})"
     if not rows.structured:
         return ()
     if not dropped:
@@ -123,25 +167,3 @@ def _dropped(rows: RowCounts) -> tuple[tuple[int, str], ...]:
 
 def _test(outcome: RunOutcome, a: str, b: str) -> PairedTest | None:
     return next((t for t in outcome.tests if (t.a, t.b) == (a, b)), None)
-
-
-def _value(score: LayerScore) -> str:
-    return f"{score.value:.3f}"
-
-
-def _with_interval(score: LayerScore) -> str:
-    return f"{score.metric} {score.value:.3f} (95 % interval {score.ci_low:.3f} to {score.ci_high:.3f})"
-
-
-def _change(metric: str, difference: float) -> str:
-    """A difference for people: points for shares, the metric's own unit otherwise; plus is always better."""
-    if metric in _POINTS:
-        return f"{100 * difference:+.1f} points"
-    return f"{difference:+.3f} {metric} (plus is better)"
-
-
-def _evidence(test: PairedTest) -> str:
-    """`p = 0.031 (McNemar, exact; corrected for 5 comparisons)`."""
-    p_value = "p < 0.001" if test.p_value < 0.001 else f"p = {test.p_value:.3f}"
-    corrected = f"; corrected for {test.compared} comparisons" if test.compared > 1 else ""
-    return f"{p_value} ({test.method}{corrected})"

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vista_nb.outcome.tuning import TunedPoint
+
 __all__ = [
     "TABLE",
     "TABLE_TREE",
     "BadImage",
+    "Comparison",
+    "Confusion",
     "LayerScore",
+    "NestedScore",
     "PairedTest",
     "RowCounts",
     "RunOutcome",
@@ -27,7 +32,8 @@ class LayerScore:
     """The score of one layer (or of `(table)`, `(table, tree)`) on the held-out rows.
 
     value, ci_low, ci_high: in the metric's own unit; seconds: training and scoring; source: computed | reused.
-    wave counts from 1; rows_train and rows_test are the rows this score saw.
+    wave counts from 1; rows_train and rows_test are the rows this score saw. parameters: what tuning chose for this
+    layer, as `regParam=0.1`; empty where nothing was tuned.
     """
 
     layer: str
@@ -40,6 +46,7 @@ class LayerScore:
     rows_train: int = 0
     rows_test: int = 0
     wave: int = 1
+    parameters: str = ""
 
     @property
     def is_baseline(self) -> bool:
@@ -68,12 +75,57 @@ class PairedTest:
 
 
 @dataclass(frozen=True)
+class NestedScore:
+    """What choosing the best layer is worth: chosen on half of the held-out rows, scored on the other half, many times.
+
+    chosen: the layers that were best on some half, most often first.
+    """
+
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    chosen: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Held-out rows of one layer by true and predicted class: (truth, prediction, rows), indices into `classes`.
+
+    Cells without rows are left out, so that many classes stay small.
+    """
+
+    layer: str
+    classes: tuple[str, ...]
+    cells: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is known of the layers once all are scored. tests: best against runner-up, and each against the table.
+
+    folds: of `folds: k`, 0 for one split; nested: with folds and two layers or more. tuning: what each layer's grid
+    search looked at.
+    """
+
+    tests: tuple[PairedTest, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    nested: NestedScore | None = None
+    folds: int = 0
+    tuning: tuple[TunedPoint, ...] = ()
+
+
+@dataclass(frozen=True)
 class TestRow:
-    """One held-out row as one layer saw it: the key, the truth, the prediction (as text or number)."""
+    """One held-out row as one layer saw it: the key, the truth, the prediction (as text or number).
+
+    probability: of the prediction; None for a regression, or a model that gives none.
+    """
 
     key: str
     truth: str | float
     prediction: str | float
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,3 +171,7 @@ class RunOutcome:
     task: str = "classification"
     metric: str = "accuracy"
     majority: float | None = None
+    confusions: tuple[Confusion, ...] = ()
+    nested: NestedScore | None = None
+    folds: int = 0
+    tuning: tuple[TunedPoint, ...] = ()

@@ -14,10 +14,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vista_nb.catalog.roster import LayerFacts
 
-__all__ = ["RAW", "SPLIT_SALT", "WAVE_SALT", "layer_key", "preprocessing_key", "raw_pooling", "row_fraction", "short"]
+__all__ = [
+    "RAW",
+    "SPLIT_SALT",
+    "TUNE_SALT",
+    "WAVE_SALT",
+    "layer_key",
+    "preprocessing_key",
+    "raw_pooling",
+    "row_fraction",
+    "short",
+]
 
 SPLIT_SALT = "split"
 WAVE_SALT = "wave"
+TUNE_SALT = "tune"
 _DIGITS = 13  # 52 bits: exact in a double
 FORMAT = 1
 RAW = "raw"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vista_nb.session.health import Check
     from vista_nb.views.protocol import View
 
-__all__ = ["calibrate", "doctor", "drive", "explain", "run", "show", "submit", "vary", "vary_run", "watch"]
+__all__ = ["calibrate", "doctor", "drive", "explain", "load", "run", "show", "submit", "vary", "vary_run", "watch"]
 
 Source = str | Mapping[str, object] | Path
 
@@ -170,6 +170,17 @@ def calibrate(
 
     cnns = tuple(cnn_called(name, namespace) for name in names) or calibrating.default_cnns()
     return calibrating.calibrate(cnns, say)
+
+
+def load(path: str | Path, trusted: Sequence[str] = ()) -> VistaResult:
+    """A result that `VistaResult.save` wrote, in any process: scores, report, models, `.predict`. No pickle is read.
+
+    trusted: types that skops may make beside those it trusts (of a third library's model, where you know who saved it).
+    Raises VistaStoreError VST631 (no saved result), VST632 (damaged), VST634 (types not trusted), VST635 (format).
+    """
+    from vista_nb.session import leaving
+
+    return leaving.load(Path(path), trusted)
 
 
 def show(run: str | None = None) -> VistaResult:

@@ -178,6 +178,7 @@ def _inputs(prepared: Prepared, run: Run) -> RunInputs:
         run.options.store_budget,
         store_place(run.options.store_dir).remote,
         run.fetched,
+        prepared.own_model,
     )
 
 

@@ -33,20 +33,19 @@ from vista_nb.spec.parse import Parsed, parse
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from vista_nb.executor.downstream.own_model import OwnModel
     from vista_nb.executor.inputs import ImageTables, ModelSource
     from vista_nb.optimizer.calibration import Calibration
+    from vista_nb.session.own_estimators import FoundModel
 
 __all__ = ["Prepared", "calibrated", "plan_of", "plan_with", "planned", "prepare", "unsupported", "with_stored"]
-
-
-_UNPRICED = ("VST901", "VST902", "VST903", "VST904")  # views, reduce, tune, folds
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A bound workload with its data. structured and images are None for a what-if, which only explains.
 
-    not_yet: what this version cannot run; unfit: what this machine cannot.
+    not_yet: what this version cannot run; unfit: what this machine cannot. own_model: the object of `model: $name`.
     """
 
     workload: Workload
@@ -58,6 +57,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     calibration: Calibration | None = None
     unfit: tuple[Problem, ...] = ()
+    own_model: OwnModel | None = None
 
 
 def prepare(source: str | Mapping[str, object] | Path, namespace: Mapping[str, object], options: Options) -> Prepared:
@@ -65,17 +65,22 @@ def prepare(source: str | Mapping[str, object] | Path, namespace: Mapping[str, o
     parsed = _parsed(source, namespace, options)
     table, facts, trouble = _table(parsed.spec, namespace)
     own, no_cnn = _own_cnn(parsed, namespace, probe=trouble is None)
-    bound = bind(parsed.spec, load_roster(), facts, own)
+    model, no_model = _own_model(parsed.spec, namespace)
+    bound = bind(parsed.spec, load_roster(), facts, own, None if model is None else model.facts)
     # names are not judged against a table that could not be read: its own error comes first
     problems = joined([parsed.problems, () if trouble else bound.problems])
     if problems:
-        raise VistaSpecError(joined([problems, _as_problem(no_cnn, parsed.spec)]), parsed.spec.text)
+        others = (_as_problem(no_cnn, parsed.spec, "cnn"), _as_problem(no_model, parsed.spec, "model"))
+        raise VistaSpecError(joined([problems, *others]), parsed.spec.text)
     if trouble is not None:
         raise trouble
-    if no_cnn is not None:
-        raise no_cnn
+    for error in (no_cnn, no_model):
+        if error is not None:
+            raise error
     assert bound.workload is not None
-    return calibrated(_on_this_machine(_with_data(bound.workload, bound.not_yet, table, namespace, options)))
+    prepared = _with_data(bound.workload, bound.not_yet, table, namespace, options)
+    prepared = replace(prepared, own_model=None if model is None else model.model)
+    return calibrated(_on_this_machine(prepared))
 
 
 def _on_this_machine(prepared: Prepared) -> Prepared:
@@ -125,16 +130,7 @@ def plan_with(prepared: Prepared, snapshot: Snapshot) -> Plan:
     measured = prepared.calibration
     plan = optimize(snapshot, calibration=measured)
     said = (measured.note,) if measured is not None and plan.profile == "default" else ()
-    return replace(plan, notes=(*plan.notes, *said, *_not_priced(prepared), *prepared.notes))
-
-
-def _not_priced(prepared: Prepared) -> tuple[str, ...]:
-    """What a plan leaves out of its numbers is said. Views that are concatenated are in them."""
-    spec = prepared.workload.spec
-    counted = ("VST901",) if spec.views == "concat" else ()
-    return tuple(
-        f"not in these numbers: {p.message}" for p in prepared.not_yet if p.code in _UNPRICED and p.code not in counted
-    )
+    return replace(plan, notes=(*plan.notes, *said, *prepared.notes))
 
 
 def with_stored(prepared: Prepared, model: ModelSource, options: Options) -> Prepared:
@@ -193,8 +189,20 @@ def _own_cnn(
         return None, error
 
 
-def _as_problem(error: VistaError | None, spec: Spec) -> tuple[Problem, ...]:
-    return () if error is None else (place(spec, "cnn", error.code, error.message, error.hint),)
+def _own_model(spec: Spec, namespace: Mapping[str, object]) -> tuple[FoundModel | None, VistaError | None]:
+    """The notebook's object that `model: $name` means, if the spec says so, or why it cannot be had."""
+    if spec.model is None or spec.model.library != "variable":
+        return None, None
+    from vista_nb.session.own_estimators import find_own_model
+
+    try:
+        return find_own_model(spec, namespace), None
+    except VistaError as error:
+        return None, error
+
+
+def _as_problem(error: VistaError | None, spec: Spec, key: str) -> tuple[Problem, ...]:
+    return () if error is None else (place(spec, key, error.code, error.message, error.hint),)
 
 
 def _table(
@@ -269,7 +277,7 @@ def _what_if(workload: Workload) -> WorkloadStatistics:
         structured_features=workload.structured_width,
         image_bytes=14_000,
         views=max(1, len(workload.spec.images)),
-        test=workload.spec.test,
+        test=workload.spec.held_share,
     )
 
 

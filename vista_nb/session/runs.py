@@ -11,7 +11,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vista_nb.catalog.workload import Workload
 from vista_nb.errors import VistaCancelled, VistaEnvironmentError, VistaError, VistaRunError, VistaUsageError
 from vista_nb.outcome.events import Event, LogLine, RunFinished
-from vista_nb.outcome.scores import RunOutcome
+from vista_nb.outcome.scores import LayerScore, RunOutcome, TestRow
 from vista_nb.plan.candidate import Plan
 from vista_nb.session.options import Options
 from vista_nb.session.prepare import Prepared, unsupported
@@ -28,6 +28,8 @@ from vista_nb.session.prepare import Prepared, unsupported
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from vista_nb.executor.leaving.pipeline import Pipeline
+    from vista_nb.executor.thumbnails import Thumbnail
     from vista_nb.result import VistaResult
 
 __all__ = ["GOING", "Run", "find_going", "find_prepared", "find_run", "going", "known_runs", "refuse_unsupported"]
@@ -145,6 +147,36 @@ class Run:
     def model(self, layer: str) -> object:
         with _coded(f"reading the model of {layer}"):
             return self._engine().model(layer)
+
+    def pipeline(self, layer: str) -> Pipeline:
+        from vista_nb.session.leaving import pipeline_of
+
+        return pipeline_of(self, self._engine(), layer)
+
+    def save(self, result: VistaResult, path: Path, layers: Sequence[str], *, overwrite: bool) -> Path:
+        from vista_nb.session.leaving import save
+
+        with _coded("saving the result"):
+            return save(result, [self.pipeline(layer) for layer in layers], path, overwrite=overwrite)
+
+    @property
+    def saveable(self) -> tuple[str, ...]:
+        return tuple(score.layer for score in self.outcome.scores)
+
+    def held_out(self, layer: str) -> tuple[TestRow, ...]:
+        from vista_nb.executor.looking import held_out_rows
+
+        return held_out_rows(self._engine(), layer)
+
+    def metrics(self, layer: str) -> tuple[LayerScore, ...]:
+        from vista_nb.executor.looking import every_metric
+
+        return every_metric(self._engine(), layer)
+
+    def photos(self, keys: Sequence[str], side: int) -> Mapping[str, Thumbnail]:
+        from vista_nb.executor.looking import photos
+
+        return photos(self._engine(), keys, side)
 
     def _engine(self) -> Any:
         if self._backend is None:

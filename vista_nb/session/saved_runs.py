@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,25 @@ class SavedRun:
 
     def model(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
         self._refuse("its models")
+
+    def pipeline(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its models")
+
+    def save(self, result: VistaResult, path: Path, layers: Sequence[str], *, overwrite: bool) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its models")
+
+    @property
+    def saveable(self) -> tuple[str, ...]:
+        return tuple(score.layer for score in self.outcome.scores)
+
+    def held_out(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its rows")
+
+    def metrics(self, layer: str) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its rows")
+
+    def photos(self, keys: Sequence[str], side: int) -> NoReturn:  # noqa: ARG002 (the protocol)
+        self._refuse("its photos")
 
     def _refuse(self, what: str) -> NoReturn:
         hint = "run the cell again: stored layers are reused"

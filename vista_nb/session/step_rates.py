@@ -108,6 +108,8 @@ def _group(step: Step, plan: Plan, snapshot: Snapshot, *, first: bool) -> str:
             return "jobs"
         case Save():
             return "store"
+        case Train() | TrainBaselines() if snapshot.workload.estimator.name != "LogisticRegression":
+            return ""  # the rates are its own: a support vector machine says nothing of them
         case TrainBaselines():
             return "baselines" if on_driver else "first_cluster" if cold else ""
         case Train():

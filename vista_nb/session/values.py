@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from vista_nb.outcome import events, scores
+from vista_nb.outcome import events, scores, tuning
 from vista_nb.plan import candidate, logical, memory, physical
 from vista_nb.views import state
 
@@ -24,7 +24,7 @@ _CLASS, _VALUE = "class", "value"
 @cache
 def _known() -> dict[str, type]:
     """The dataclasses and enumerations that may stand in a file, by name."""
-    modules = (events, scores, candidate, logical, memory, physical, state)
+    modules = (events, scores, tuning, candidate, logical, memory, physical, state)
     found = {name: made for module in modules for name, made in vars(module).items() if isinstance(made, type)}
     return {name: made for name, made in found.items() if dataclasses.is_dataclass(made) or issubclass(made, Enum)}
 

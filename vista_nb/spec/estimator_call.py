@@ -2,7 +2,8 @@
 
 Reads a located text, returns an EstimatorCall with the place of each argument, or raises BadValue. May touch: nothing.
 DESIGN.md section 3 (a bare name is pyspark.ml's, `sklearn.Name(...)` scikit-learn's, `$name` a variable) and section 14
-(no spec text is evaluated).
+(no spec text is evaluated). An argument that is written as a call of a class is a call as well:
+`OneVsRest(classifier=LinearSVC(regParam=0.1))`; whether a parameter takes one is the binder's to say.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 from vista_nb.errors import Problem
 from vista_nb.spec.located import BadValue, Located
-from vista_nb.spec.model import EstimatorCall, Literal, Position
+from vista_nb.spec.model import Argument, EstimatorCall, Literal, Position
 
 __all__ = ["read_call", "read_literal"]
 
@@ -26,11 +27,16 @@ _LITERALS = "only numbers, text in quotes, True, False, None, and lists of these
 def read_call(value: Located, key: str = "model") -> tuple[EstimatorCall, dict[str, Position]]:
     """The call, and the place of every argument's name under `model.NAME`."""
     value = value.strip()
-    if value.text.startswith("$"):
+    is_variable = value.text.startswith("$")
+    if is_variable and (value.text[1:].isidentifier() or "(" not in value.text):
         return _variable(value, key), {}
+    value = value[1:] if is_variable else value
     tree = _parsed(value, key)
     node = tree.func if isinstance(tree, ast.Call) else tree
+    if is_variable and not isinstance(node, ast.Name):
+        raise value.bad("VST110", f"`{key}`: `${value.text}` is no variable", "`$` is followed by one variable's name")
     library, name = _library_and_name(node, value, key)
+    library = "variable" if is_variable else library
     if not isinstance(tree, ast.Call):
         return EstimatorCall(library, name), {}
     parameters, positions, problems = _arguments(tree, value, key)
@@ -42,7 +48,7 @@ def read_call(value: Located, key: str = "model") -> tuple[EstimatorCall, dict[s
 def read_literal(value: Located, key: str) -> Literal:
     """One argument's value alone, for `--set model.regParam=0.1`; bare words are text."""
     try:
-        return _literal(_parsed(value.strip(), key))
+        return _plain_literal(_parsed(value.strip(), key))
     except (BadValue, _NoLiteral):
         if value.text.strip().isidentifier():
             return value.text.strip()
@@ -99,8 +105,8 @@ def _dotted(node: ast.AST) -> tuple[str, ...]:
 
 def _arguments(
     call: ast.Call, value: Located, key: str
-) -> tuple[dict[str, Literal], dict[str, Position], list[Problem]]:
-    parameters: dict[str, Literal] = {}
+) -> tuple[dict[str, Argument], dict[str, Position], list[Problem]]:
+    parameters: dict[str, Argument] = {}
     positions: dict[str, Position] = {}
     problems = [
         _piece(node, value).problem("VST110", f"`{key}`: arguments need a name", "write `regParam=0.01`, not `0.01`")
@@ -133,7 +139,23 @@ def _no_literal(node: ast.AST, name: str, value: Located, key: str) -> Problem:
     return piece.problem("VST110", f"`{key}`: `{name}` must be a literal, not `{piece.text}`", hint)
 
 
-def _literal(node: ast.AST) -> Literal:
+def _literal(node: ast.AST) -> Argument:
+    """A literal, or the call of a class (a capital letter begins its name) with literals, or lists of both."""
+    match node:
+        case ast.Call(func=func, args=[], keywords=arguments) if (path := _dotted(func)) and path[-1][:1].isupper():
+            library = "pyspark" if len(path) == 1 else _LIBRARIES.get(path[0], "")
+            names = [argument.arg for argument in arguments]
+            if not library or None in names or len(set(names)) < len(names):
+                raise _NoLiteral(node)
+            parameters = tuple((str(argument.arg), _literal(argument.value)) for argument in arguments)
+            return EstimatorCall(library, path[-1], parameters)
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return tuple(_literal(item) for item in items)
+        case _:
+            return _plain_literal(node)
+
+
+def _plain_literal(node: ast.AST) -> Literal:
     """Constants, signed numbers, lists and tuples of these; anything else is refused, not evaluated."""
     match node:
         case ast.Constant(value=None | bool() | int() | float() | str() as constant):
@@ -143,7 +165,7 @@ def _literal(node: ast.AST) -> Literal:
                 raise _NoLiteral(node)
             return -number if isinstance(sign, ast.USub) else number
         case ast.List(elts=items) | ast.Tuple(elts=items):
-            return tuple(_literal(item) for item in items)
+            return tuple(_plain_literal(item) for item in items)
         case _:
             raise _NoLiteral(node)
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 __all__ = [
+    "Argument",
     "BadImages",
     "DataSource",
     "EstimatorCall",
@@ -115,18 +116,30 @@ class Precision(StrEnum):
 class EstimatorCall:
     """M as written: `LogisticRegression(regParam=0.01)`; literal arguments only, never evaluated.
 
-    library: `pyspark` (bare name), `sklearn` (`sklearn.Name(...)`), `variable` (`$name`).
+    library: `pyspark` (bare name), `sklearn` (`sklearn.Name(...)`), `variable` (`$name`, or `$name(epochs=5)`).
+    An argument may be a call itself: `OneVsRest(classifier=LinearSVC())`.
     """
 
     library: str
     name: str
-    parameters: tuple[tuple[str, Literal], ...] = ()
+    parameters: tuple[tuple[str, Argument], ...] = ()
 
     def __str__(self) -> str:
         prefix = {"sklearn": "sklearn.", "variable": "$"}.get(self.library, "")
-        if self.library == "variable":
+        if self.library == "variable" and not self.parameters:
             return f"${self.name}"
-        return f"{prefix}{self.name}({', '.join(f'{k}={v!r}' for k, v in self.parameters)})"
+        return f"{prefix}{self.name}({', '.join(f'{k}={_shown(v)}' for k, v in self.parameters)})"
+
+
+Argument = Literal | EstimatorCall | tuple["Argument", ...]
+
+
+def _shown(value: Argument) -> str:
+    if isinstance(value, EstimatorCall):
+        return str(value)
+    if isinstance(value, tuple) and any(isinstance(item, EstimatorCall | tuple) for item in value):
+        return f"[{', '.join(_shown(item) for item in value)}]"
+    return repr(value)
 
 
 @dataclass(frozen=True)
@@ -215,6 +228,11 @@ class Spec:
     statistics: StatisticsOverrides = StatisticsOverrides()
     text: str = field(default="", compare=False)
     positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+
+    @property
+    def held_share(self) -> float:
+        """The share of the rows that no model of one training sees: `test`, or one fold."""
+        return self.test if self.folds is None else 1 / self.folds
 
     def position(self, key: str) -> Position:
         """Where `key` (or `key.sub`, `key[2]`) was written, or the whole key's place, or nowhere."""

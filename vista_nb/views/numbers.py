@@ -6,15 +6,14 @@ Reads outcome values, returns text. May touch: nothing.
 from __future__ import annotations
 
 from vista_nb.outcome.scores import LayerScore
+from vista_nb.outcome.wording import written
 
 __all__ = ["count", "format_age", "format_interval", "format_score"]
 
-_SHARES = frozenset({"accuracy", "f1", "auc", "r2", "logloss"})
-
 
 def format_score(metric: str, value: float) -> str:
-    """Three decimals for shares and losses, four digits for quantities with a unit of their own."""
-    return f"{value:.3f}" if metric in _SHARES else f"{value:,.4g}".replace(",", "\N{NO-BREAK SPACE}")
+    """Three decimals for shares and losses; a number in the label's unit as the report's sentences write it."""
+    return written(metric, value)
 
 
 def format_interval(score: LayerScore) -> str:

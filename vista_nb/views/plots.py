@@ -17,7 +17,7 @@ from vista_nb.views.numbers import format_interval, format_score
 from vista_nb.views.state import PanelState
 from vista_nb.views.theme import ACCENT, GREY, STAR
 
-__all__ = ["Picture", "accuracy_picture", "draw_accuracy"]
+__all__ = ["Picture", "accuracy_picture", "draw_accuracy", "plain_label"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def draw_accuracy(axes: Any, state: PanelState, metric: str) -> None:
     if table is not None:
         axes.axvline(table.value, color=GREY, linestyle="--", linewidth=1.5, label="table alone")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize=9)
-    axes.set_yticks(range(len(shown)), [_label(layer.name) for layer, _ in shown])
+    axes.set_yticks(range(len(shown)), [plain_label(layer.name) for layer, _ in shown])
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.set_xlabel(f"{metric}, 95 % interval")
     axes.grid(axis="x", alpha=0.25)
@@ -74,7 +74,7 @@ def draw_accuracy(axes: Any, state: PanelState, metric: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _label(text: str) -> str:
+def plain_label(text: str) -> str:
     """Safe for matplotlib, which reads `$` as the start of a formula."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text).replace("$", r"\$")
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_PIXELS", "BadImageError", "decode"]
+__all__ = ["MAX_PIXELS", "BadImageError", "decode", "upright"]
 
 MAX_PIXELS = 150_000_000
 DRAFT_MARGIN = 2
@@ -45,13 +47,35 @@ def decode(content: bytes, height: int, width: int, channels: int = 3) -> NDArra
     """The picture as (height, width, channels) float32 in [0, 255]: RGB, or gray for 1. Raises BadImageError."""
     from PIL import Image
 
+    with _one_line_errors():
+        picture = upright(content, height, width)
+        rgb = picture if channels == 3 else picture.convert("L")  # luma, ITU-R 601
+        if rgb.size != (width, height):
+            rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(rgb, dtype=np.float32).reshape(height, width, channels)
+
+
+def upright(content: bytes, height: int, width: int) -> Any:
+    """Pillow's picture, RGB, the right way up, in its own shape; a large JPEG at a fraction of its size, but never
+    below twice the size given. Raises BadImageError.
+    """
+    from PIL import Image
+
     if not content:
         raise BadImageError("empty file")
+    with _one_line_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bombs are judged below, odd metadata is no reason to refuse
+        with Image.open(io.BytesIO(content)) as image:
+            return _upright(image, height, width)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Whatever Pillow raises, as a BadImageError."""
+    from PIL import Image
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # bombs are judged below, odd metadata is no reason to refuse
-            with Image.open(io.BytesIO(content)) as image:
-                return _decoded(image, height, width, channels)
+        yield
     except BadImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -62,7 +86,7 @@ def decode(content: bytes, height: int, width: int, channels: int = 3) -> NDArra
         raise BadImageError(_reason(error)) from error
 
 
-def _decoded(image: Any, height: int, width: int, channels: int) -> NDArray[np.float32]:
+def _upright(image: Any, height: int, width: int) -> Any:
     from PIL import Image
 
     if image.width * image.height > MAX_PIXELS:
@@ -73,11 +97,7 @@ def _decoded(image: Any, height: int, width: int, channels: int) -> NDArray[np.f
         image.draft(None, (DRAFT_MARGIN * size[0], DRAFT_MARGIN * size[1]))
     image.load()
     turn = _turn(image)  # asked again: Pillow sets a TIFF upright while it loads it
-    upright = image if turn is None else image.transpose(Image.Transpose[turn])
-    rgb = _rgb(upright) if channels == 3 else _rgb(upright).convert("L")  # luma, ITU-R 601
-    if rgb.size != (width, height):
-        rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(rgb, dtype=np.float32).reshape(height, width, channels)
+    return _rgb(image if turn is None else image.transpose(Image.Transpose[turn]))
 
 
 def _turn(image: Any) -> str | None:

@@ -75,10 +75,11 @@ def ask(
     environment: Mapping[str, str] | None = None,
     doing: str = "preparing",
     step: str = "prepare",
+    what: str = "the CNN",
 ) -> dict[str, Any]:
     """One process of `module`; its answer, or its coded error raised here.
 
-    folder: where the request lies meanwhile. doing and step: for the message of a crash (VST540). Raises
+    folder: where the request lies meanwhile. doing, step and what: for the message of a crash (VST540). Raises
     VistaCancelled when `cancel` is set; the process and whatever it started end with it.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def ask(
             _wait(process, cancel, doing)
         output = (place / "out").read_text(encoding="utf-8", errors="replace")
         complaint = (place / "err").read_text(encoding="utf-8", errors="replace")
-    return _checked(output, complaint, process.returncode, doing, step)
+    return _checked(output, complaint, process.returncode, doing, step, what)
 
 
 class Lasting:
@@ -196,7 +197,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _checked(output: str, complaint: str, status: int, doing: str, step: str) -> dict[str, Any]:
+def _checked(output: str, complaint: str, status: int, doing: str, step: str, what: str = "the CNN") -> dict[str, Any]:
     lines = [line for line in output.splitlines() if line.startswith(_PREFIX)]
     if not lines:
         said = [line.strip() for line in complaint.splitlines() if line.strip() and not _CHATTER.match(line)]
@@ -206,7 +207,7 @@ def _checked(output: str, complaint: str, status: int, doing: str, step: str) ->
             if status == -signal.SIGKILL
             else "`vista-nb doctor` checks the installation"
         )
-        raise VistaRunError("VST540", f"{doing} the CNN failed (status {status}){tail}", hint, step)
+        raise VistaRunError("VST540", f"{doing} {what} failed (status {status}){tail}", hint, step)
     answer: dict[str, Any] = json.loads(lines[-1].removeprefix(_PREFIX))
     if "error" in answer:
         kind = getattr(errors, answer["error"], VistaRunError)

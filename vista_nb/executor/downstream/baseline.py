@@ -1,28 +1,28 @@
 """The structured features alone: what a picture must beat.
 
-Reads the encoded table, labels and the split, returns fits named `(table)` and `(table, tree)`. May touch: processor
-threads. DESIGN.md section 3, key `baseline`: the same model and a tree model (a linear model alone would be an easy
-opponent); with `features: []` `(table)` is the largest class and the tree is left out.
+Reads the encoded table, labels and the split, returns fits of one split. May touch: processor threads. DESIGN.md
+section 3, key `baseline`: the same model and a tree model (a linear model alone would be an easy opponent); with
+`features: []` `(table)` is the largest class, or the mean, and the tree is left out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vista_nb.executor.downstream.fit import FitResult, FittedModel, spread
-from vista_nb.outcome.scores import TABLE, TABLE_TREE
+from vista_nb.executor.downstream.fit import FitResult, spread
+from vista_nb.executor.downstream.fit_driver import held_out_result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vista_nb.executor.downstream.split import Labels
 
-__all__ = ["ForestModel", "MajorityModel", "fit_baselines", "fit_majority", "fit_tree"]
+__all__ = ["ForestModel", "MajorityModel", "MeanModel", "fit_guess", "fit_tree"]
 
 TREES = 200
 LEAF_ROWS = 2
@@ -42,42 +42,49 @@ class MajorityModel:
 
 
 @dataclass(frozen=True)
+class MeanModel:
+    """Always the mean of the train rows: the best constant under a squared error."""
+
+    mean: float
+
+    def probabilities(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.zeros((len(matrix), 0))
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.full(len(matrix), self.mean)
+
+
+@dataclass(frozen=True)
 class ForestModel:
-    """A fitted scikit-learn forest over the encoded table."""
+    """A fitted scikit-learn forest over the encoded table; without classes, a regression's."""
 
     native: Any
     classes: tuple[str, ...]
 
     def probabilities(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        if not self.classes:
+            return np.zeros((len(matrix), 0))
+        if not len(matrix):
+            return np.zeros((0, len(self.classes)))
         trained = tuple(int(c) for c in self.native.classes_)
         return spread(self.native.predict_proba(matrix), trained, len(self.classes))
 
-    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.int32]:
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[Any]:
+        if not self.classes:
+            return np.asarray(self.native.predict(matrix) if len(matrix) else np.zeros(0), dtype=np.float64)
         return np.asarray(self.probabilities(matrix).argmax(axis=1), dtype=np.int32)
 
 
-def fit_baselines(
-    table: NDArray[np.float32],
-    keys: Sequence[str],
-    labels: Labels,
-    test: NDArray[np.bool_],
-    same_model: Callable[[NDArray[np.float32]], FitResult],
-    *,
-    threads: int = 1,
-    seed: int = 0,
-) -> dict[str, FitResult]:
-    """`table`: the encoded structured features (rows, d_s). `same_model` fits M on it, wherever the plan trains M."""
-    if table.shape[1] == 0:
-        return {TABLE: fit_majority(keys, labels, test)}
-    tree = fit_tree(table, keys, labels, test, threads=threads, seed=seed)
-    return {TABLE: same_model(table), TABLE_TREE: tree}
-
-
-def fit_majority(keys: Sequence[str], labels: Labels, test: NDArray[np.bool_]) -> FitResult:
-    """The largest class of the train rows (the first as text where two are equal)."""
-    counts = np.bincount(labels.index[labels.known & ~test], minlength=len(labels.classes))
-    model = MajorityModel(counts / counts.sum())
-    return _scored(model, np.zeros((len(keys), 0), dtype=np.float32), keys, labels, test, time.perf_counter())
+def fit_guess(keys: Sequence[str], labels: Labels, test: NDArray[np.bool_]) -> FitResult:
+    """The largest class of the train rows (the first as text where two are equal), or their mean."""
+    started = time.perf_counter()
+    train = labels.known & ~test
+    nothing = np.zeros((len(keys), 0), dtype=np.float32)
+    held = labels.known & test
+    if labels.is_regression:
+        return held_out_result(MeanModel(float(labels.truth[train].mean())), nothing, keys, labels, held, started)
+    counts = np.bincount(labels.index[train], minlength=len(labels.classes))
+    return held_out_result(MajorityModel(counts / counts.sum()), nothing, keys, labels, held, started)
 
 
 def fit_tree(
@@ -90,36 +97,13 @@ def fit_tree(
     seed: int = 0,
 ) -> FitResult:
     """A random forest of 200 trees, at least two rows per leaf."""
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     started = time.perf_counter()
     train = labels.known & ~test
-    forest = RandomForestClassifier(TREES, min_samples_leaf=LEAF_ROWS, random_state=seed, n_jobs=threads)
-    forest.fit(table[train], labels.index[train])
-    return _scored(ForestModel(forest, labels.classes), table, keys, labels, test, started, forest)
-
-
-def _scored(
-    model: FittedModel,
-    table: NDArray[np.float32],
-    keys: Sequence[str],
-    labels: Labels,
-    test: NDArray[np.bool_],
-    started: float,
-    native: Any = None,
-) -> FitResult:
-    """The held-out rows in the order of their keys."""
-    held = labels.known & test
-    order = np.flatnonzero(held)[np.argsort(np.asarray(keys, dtype=object)[held], kind="stable")]
-    probabilities = model.probabilities(table[order])
-    return FitResult(
-        classes=labels.classes,
-        keys=tuple(keys[i] for i in order.tolist()),
-        truth=labels.index[order],
-        predictions=probabilities.argmax(axis=1).astype(np.int32),
-        probabilities=probabilities,
-        model=model,
-        seconds=time.perf_counter() - started,
-        rows_train=int(np.sum(labels.known & ~test)),
-        native=native,
+    kind = RandomForestRegressor if labels.is_regression else RandomForestClassifier
+    forest = kind(TREES, min_samples_leaf=LEAF_ROWS, random_state=seed, n_jobs=threads)
+    forest.fit(table[train], labels.truth[train])
+    return held_out_result(
+        ForestModel(forest, labels.classes), table, keys, labels, labels.known & test, started, forest
     )

@@ -1,20 +1,20 @@
-"""Structured features as numbers: imputed and standardized numbers, one-hot categories, fitted on train rows only.
+"""Structured features as numbers: imputed and standardized numbers and dates, one-hot categories; train rows only.
 
 Reads an Arrow table, returns a float32 matrix and the fitted encoder. May touch: nothing. DESIGN.md section 3, key
 `features`: infrequent (under 10 train rows) and unseen categories share one column; nulls of a category column are a
-category themselves (infrequent where rare).
+category themselves (infrequent where rare); a date is a number and its place in the year (ADR 27).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vista_nb.catalog.workload import FeatureUse
-from vista_nb.executor.downstream.columns import as_categories, as_numbers
+from vista_nb.executor.downstream.columns import CALENDAR, as_calendar, as_categories, as_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +24,7 @@ __all__ = ["FREQUENT", "StructuredEncoder", "fit_encoder"]
 
 FREQUENT = 10
 """A category with fewer train rows than this is infrequent."""
+_NAMED = 5  # columns in one sentence
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,42 @@ def fit_encoder(table: pa.Table, features: Sequence[FeatureUse], train: NDArray[
     names: list[str] = []
     notes: list[str] = []
     steps = []
+    missing: dict[str, int] = {}
     for use in features:
-        column = _column(table, use)[train]
-        step = (_category_step() if use.is_category else _number_step()).fit(column)
+        whole = _column(table, use)
+        column = whole[train]
+        step = _step(use).fit(column)
         steps.append(step)
         names.extend(_names(use, step))
         notes.extend(_notes(use, column))
+        if not use.is_category and not np.isnan(column[:, 0]).all():
+            missing[use.column] = int(np.sum(np.isnan(whole[:, 0])))
+    notes.extend(_imputed(missing, table.num_rows))
     return StructuredEncoder(tuple(features), tuple(names), tuple(notes), tuple(steps))
 
 
 def _column(table: pa.Table, use: FeatureUse) -> NDArray[Any]:
-    """One feature as a column vector (rows, 1)."""
+    """One feature as (rows, 1), a date as (rows, 3 or 5)."""
     if use.is_category:
         return as_categories(table, use.column).reshape(-1, 1)
+    if use.encoding in CALENDAR:
+        return as_calendar(table, use.column, use.encoding)
     return as_numbers(table, use.column).reshape(-1, 1)
+
+
+def _step(use: FeatureUse) -> Any:
+    if use.is_category:
+        return _category_step()
+    return _date_step() if use.encoding in CALENDAR else _number_step()
+
+
+def _date_step() -> Any:
+    """Days as any number; sine and cosine are of one size already, and scaling would bend the circle."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+
+    waves = SimpleImputer(strategy="median", keep_empty_features=True)
+    return ColumnTransformer([("days", _number_step(), [0])], remainder=waves)
 
 
 def _number_step() -> Any:
@@ -94,6 +117,9 @@ def _category_step() -> Any:
 
 
 def _names(use: FeatureUse, step: Any) -> Iterator[str]:
+    if use.encoding in CALENDAR:
+        yield from (f"{use.column} ({part})" for part in CALENDAR[use.encoding])
+        return
     if not use.is_category:
         yield use.column
         return
@@ -101,6 +127,15 @@ def _names(use: FeatureUse, step: Any) -> Iterator[str]:
         value = str(name).removeprefix("_")
         shown = {"infrequent_sklearn": "(other)", "None": "(null)"}.get(value, value)
         yield f"{use.column}={shown}"
+
+
+def _imputed(missing: Mapping[str, int], rows: int) -> Iterator[str]:
+    """Values that were filled in, of all columns in one sentence."""
+    filled = {name: count for name, count in missing.items() if count}
+    shown = ", ".join(f"{name} ({count} of {rows})" for name, count in list(filled.items())[:_NAMED])
+    if filled:
+        more = f" and {len(filled) - _NAMED} more columns" if len(filled) > _NAMED else ""
+        yield f"Missing values are filled in with the median of the train rows: {shown}{more}."
 
 
 def _notes(use: FeatureUse, column: NDArray[Any]) -> Iterator[str]:

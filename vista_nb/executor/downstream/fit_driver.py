@@ -1,22 +1,27 @@
-"""Train logistic regression on the driver: scikit-learn's own, or the model Spark's would be.
+"""Train on the driver: any scikit-learn estimator, the user's own object, or the model Spark's would be.
 
-Reads a float32 matrix, labels and the split, returns a FitResult. May touch: processor threads, nothing else.
-DESIGN.md section 11: Spark minimises mean loss + regParam/2 |w|^2 over columns scaled to deviation 1; scikit-learn
-minimises C * summed loss + 1/2 |w|^2; they are one model at C = 1 / (n_train * regParam).
-Bytes on the driver: 4 n d for the matrix it is given, 8 n_train d for the standardized train rows.
+Reads a float32 matrix, labels and the split, returns FitResults. May touch: processor threads; a Keras model a process
+of its own. DESIGN.md section 11. Several calls over the same rows (a grid search) share the scaled matrix.
+Bytes on the driver: 4 n d for the matrix it is given, 8 n_train d (trees: 4) for the standardized train rows.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vista_nb.errors import VistaDataError, VistaRunError
-from vista_nb.executor.downstream.fit import FitResult, LinearModel
+from vista_nb.catalog.estimators import load_estimators
+from vista_nb.errors import VistaRunError
+from vista_nb.executor.downstream.fit import FitResult, FittedModel, LinearModel
+from vista_nb.executor.downstream.fit_native import fit_called, fit_sklearn
+from vista_nb.executor.downstream.make import refused
+from vista_nb.executor.downstream.own_model import OwnModel
+from vista_nb.executor.downstream.spark_on_driver import fit_as_spark, is_same, spark_scaling
+from vista_nb.executor.downstream.standardize import Scaling, learn_scaling
 from vista_nb.spec.model import EstimatorCall
 
 if TYPE_CHECKING:
@@ -24,14 +29,9 @@ if TYPE_CHECKING:
 
     from vista_nb.executor.downstream.split import Labels
 
-__all__ = ["fit_driver"]
+__all__ = ["DriverFit", "fit_driver", "held_out_result"]
 
-SPARK_ITERATIONS = 100  # pyspark.ml.classification.LogisticRegression's default
-SPARK_TOLERANCE = 1e-6
-_FLOPS_FOR_THREADS = 2_000_000_000  # of one pass over the train rows
-_ROWS_AT_A_TIME = 64  # a few MB of the widest layers: they stay in the processor's cache
-_KNOWN = frozenset({"regParam", "elasticNetParam", "maxIter", "tol", "fitIntercept", "standardization", "family"})
-_OF_THE_ENGINE = frozenset({"aggregationDepth", "maxBlockSizeInMB"})
+_TREES = ("tree", "ensemble")
 
 
 def fit_driver(
@@ -44,140 +44,119 @@ def fit_driver(
     structured: int = 0,
     threads: int = 1,
     seed: int = 0,
+    own: OwnModel | None = None,
 ) -> FitResult:
     """Fit on rows with a label outside `test`, score those inside. `matrix`: (rows, d), first `structured` columns
     are the encoded table (already standardized; scikit-learn's model takes its one-hots as they are).
     """
-    started = time.perf_counter()
-    _check(call, len(labels.trained))
-    train, held = labels.known & ~test, labels.known & test
-    truth = labels.index[train]
-    scaled, mean, scale = _standardized(matrix, train, call, structured)
-    native, notes = _fitted(scaled, truth, call, threads, seed)
-    model = _plain(native, mean, scale, labels)
-    order = np.flatnonzero(held)[np.argsort(np.asarray(keys, dtype=object)[held], kind="stable")]
-    probabilities = model.probabilities(matrix[order])
-    return FitResult(
-        classes=labels.classes,
-        keys=tuple(keys[i] for i in order.tolist()),
-        truth=labels.index[order],
-        predictions=probabilities.argmax(axis=1).astype(np.int32),
-        probabilities=probabilities,
-        model=model,
-        seconds=time.perf_counter() - started,
-        rows_train=int(train.sum()),
-        native=native,
-        notes=notes,
-    )
+    fitting = DriverFit(matrix, keys, labels, structured, threads, seed, own)
+    return next(iter(fitting.fit(labels.known & ~test, labels.known & test, (call,))))
 
 
-def _check(call: EstimatorCall, classes: int) -> None:
-    """Refuse what would be another model here than on the cluster; the plan must not have sent it (`training_sites`).
+@dataclass(frozen=True)
+class DriverFit:
+    """One layer's rows. own: the model where it is an object of the notebook."""
 
-    `family="multinomial"` over two classes penalises two vectors where scikit-learn has one.
-    """
-    given = dict(call.parameters)
-    family = given.get("family", "auto")
-    same = family == "auto" or (family == "multinomial") == (classes > 2)
-    known = set(given) <= _KNOWN | _OF_THE_ENGINE and not given.get("elasticNetParam") and same
-    if call.name != "LogisticRegression" or not (call.library == "sklearn" or (call.library == "pyspark" and known)):
+    matrix: NDArray[np.float32]
+    keys: Sequence[str]
+    labels: Labels
+    structured: int = 0
+    threads: int = 1
+    seed: int = 0
+    own: OwnModel | None = None
+
+    def fit(self, train: NDArray[np.bool_], held: NDArray[np.bool_], calls: Sequence[EstimatorCall]) -> list[FitResult]:
+        """Each call fitted on the rows of `train` (all have a label), scored on those of `held`."""
+        labels, rows = self.labels.on(train), np.flatnonzero(train)
+        prepared: dict[object, tuple[Scaling, NDArray[Any]]] = {}
+        found = []
+        for call in calls:
+            started = time.perf_counter()
+            refuse_on_driver(call, len(labels.trained), self.own)
+            name = self._preparation(call)
+            if name not in prepared:
+                prepared.clear()  # one scaled copy at a time
+                scaling = self._scaling(call, rows)
+                kind = np.float32 if self._single(call) else np.float64
+                prepared[name] = scaling, scaling.apply(self.matrix, rows, kind)
+            scaling, scaled = prepared[name]
+            model, native, notes = self._one(call, labels, rows, scaling, scaled)
+            try:
+                result = held_out_result(model, self.matrix, self.keys, labels, held, started, native, notes)
+            except (TypeError, ValueError) as error:  # seen only when it is asked: more neighbours than rows
+                raise refused(call, error) from error
+            found.append(replace(result, rows_train=len(rows)))
+        return found
+
+    def _one(
+        self, call: EstimatorCall, labels: Labels, rows: NDArray[np.int64], scaling: Scaling, scaled: NDArray[Any]
+    ) -> tuple[FittedModel, Any, tuple[str, ...]]:
+        truth = labels.truth[rows]
+        if call.library == "pyspark":
+            return fit_as_spark(scaled, truth, labels, scaling, call, self.threads)
+        if self.own is not None and self.own.kind == "keras":
+            from vista_nb.executor.downstream.fit_keras import fit_keras
+
+            return fit_keras(self.own, call, scaled, truth, labels, scaling, threads=self.threads, seed=self.seed)
+        if self.own is not None and self.own.kind == "callable":
+            return fit_called(self.own, scaled, truth, labels, scaling)
+        given = None if self.own is None else self.own.value
+        single = self._single(call)
+        return fit_sklearn(
+            scaled, truth, labels, scaling, call, given, single=single, threads=self.threads, seed=self.seed
+        )
+
+    def _scaling(self, call: EstimatorCall, rows: NDArray[np.int64]) -> Scaling:
+        if call.library == "pyspark":
+            return spark_scaling(self.matrix, rows, call)
+        return learn_scaling(self.matrix, rows, self.structured)
+
+    def _single(self, call: EstimatorCall) -> bool:
+        """float32 where the library would make it that itself: its trees, and Keras."""
+        if self.own is not None:
+            return self.own.kind == "keras"
+        facts = load_estimators().find(call.library, call.name)
+        return facts is not None and call.library == "sklearn" and facts.family in _TREES
+
+    def _preparation(self, call: EstimatorCall) -> object:
+        """Calls with the same answer see the same scaled matrix."""
+        given = dict(call.parameters)
+        return call.library, given.get("standardization", True), given.get("fitIntercept", True)
+
+
+def refuse_on_driver(call: EstimatorCall, classes: int, own: OwnModel | None = None) -> None:
+    """Refuse what would be another model than on the cluster; the plan must not have sent it (`training_sites`)."""
+    fits = is_same(call, classes) if call.library == "pyspark" else call.library == "sklearn" or own is not None
+    if not fits:
         raise VistaRunError("VST522", f"{call} cannot be trained on the driver", "train it on the cluster", "train")
 
 
-def _standardized(
-    matrix: NDArray[np.float32], train: NDArray[np.bool_], call: EstimatorCall, structured: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """(train rows in doubles with mean 0 and deviation 1, mean, scale). Constant columns keep scale 1, so become 0.
-
-    For Spark's model all columns are scaled, by the sample deviation (n - 1), as Spark does; `standardization=False`
-    leaves them. For scikit-learn's the encoded table is left as it is.
-    """
-    rows = np.flatnonzero(train)
-    mean, deviation = _moments(matrix, rows, 1 if call.library == "pyspark" and len(rows) > 1 else 0)
-    # rounding leaves a tiny deviation in a constant column; dividing by it would blow noise up
-    varies = deviation > 1e-9 * np.abs(mean)
-    scale = np.where(varies, deviation, 1.0)
-    if call.library == "sklearn":
-        mean[:structured], scale[:structured] = 0.0, 1.0
-    else:
-        given = dict(call.parameters)
-        if given.get("standardization", True) is False:
-            scale[:] = 1.0
-        if given.get("fitIntercept", True) is False:
-            mean[varies] = 0.0  # a shift would change the model; a constant column has no weight in Spark either
-    scaled = np.empty((len(rows), matrix.shape[1]))
-    for some in _pieces(len(rows)):
-        scaled[some] = (matrix[rows[some]] - mean) / scale
-    return scaled, mean, scale
-
-
-def _moments(
-    matrix: NDArray[np.float32], rows: NDArray[np.int64], ddof: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of every column over `rows`, in doubles, a few rows at a time: no second matrix in memory."""
-    mean = np.zeros(matrix.shape[1])
-    for some in _pieces(len(rows)):
-        mean += matrix[rows[some]].sum(axis=0, dtype=np.float64)
-    mean /= len(rows)
-    if not np.isfinite(mean).all():
-        place = int(np.flatnonzero(~np.isfinite(mean))[0])
-        message = f"feature column {place} holds NaN or infinity"
-        raise VistaDataError("VST355", message, "look at the layer's values for these images with .features(layer)")
-    squares = np.zeros_like(mean)
-    for some in _pieces(len(rows)):
-        away = matrix[rows[some]] - mean
-        squares += np.einsum("ij,ij->j", away, away)
-    return mean, np.sqrt(squares / max(1, len(rows) - ddof))
-
-
-def _pieces(rows: int) -> Iterator[slice]:
-    return (slice(start, start + _ROWS_AT_A_TIME) for start in range(0, rows, _ROWS_AT_A_TIME))
-
-
-def _fitted(
-    scaled: NDArray[np.float64], truth: NDArray[np.int32], call: EstimatorCall, threads: int, seed: int
-) -> tuple[Any, tuple[str, ...]]:
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    parameters = _parameters(call, len(truth), seed)
-    try:
-        with threadpool_limits(_useful_threads(scaled, truth, threads)), warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            native = LogisticRegression(**parameters).fit(scaled, truth)
-    except (TypeError, ValueError) as error:
-        message = f"{call}: {str(error).splitlines()[0]}"
-        raise VistaRunError("VST521", message, "check the model's parameters", stage="train") from error
-    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        return native, (f"{call} stopped after {int(np.max(native.n_iter_))} iterations without converging.",)
-    return native, ()
-
-
-def _useful_threads(scaled: NDArray[np.float64], truth: NDArray[np.int32], threads: int) -> int:
-    """BLAS threads that pay. A pass over a small matrix ends before the threads have met: on two cores random data of
-    1 897 x 1 322 with ten classes took 0.2 s with one thread and 1.9 s with two (the clothing set: 0.8 s and 7.4 s).
-    """
-    work = 2 * scaled.size * max(1, int(truth.max()))
-    return threads if work >= _FLOPS_FOR_THREADS else 1
-
-
-def _parameters(call: EstimatorCall, rows: int, seed: int) -> Mapping[str, Any]:
-    """scikit-learn's parameters for this call."""
-    given: dict[str, Any] = dict(call.parameters)
-    if call.library == "sklearn":
-        return {"random_state": seed, **given}
-    penalty = float(given.get("regParam", 0.0))
-    return {
-        "C": 1.0 / (rows * penalty) if penalty else np.inf,
-        "max_iter": int(given.get("maxIter", SPARK_ITERATIONS)),
-        "tol": float(given.get("tol", SPARK_TOLERANCE)),
-        "fit_intercept": bool(given.get("fitIntercept", True)),
-    }
-
-
-def _plain(native: Any, mean: NDArray[np.float64], scale: NDArray[np.float64], labels: Labels) -> LinearModel:
-    """The same model in the features' own units."""
-    coefficients = native.coef_ / scale
-    intercepts = native.intercept_ - coefficients @ mean
-    return LinearModel(coefficients, intercepts, tuple(int(c) for c in native.classes_), labels.classes)
+def held_out_result(
+    model: FittedModel,
+    matrix: NDArray[np.float32],
+    keys: Sequence[str],
+    labels: Labels,
+    held: NDArray[np.bool_],
+    started: float,
+    native: Any = None,
+    notes: tuple[str, ...] = (),
+) -> FitResult:
+    """The held-out rows as the model sees them, in the order of their keys."""
+    order = np.flatnonzero(held)[np.argsort(np.asarray(keys, dtype=object)[held], kind="stable")]
+    rows = matrix[order]
+    probabilities = model.probabilities(rows)
+    argmax = bool(labels.classes) and isinstance(model, LinearModel)
+    predictions = probabilities.argmax(axis=1).astype(np.int32) if argmax else model.predict(rows)
+    return FitResult(
+        classes=labels.classes,
+        keys=tuple(keys[i] for i in order.tolist()),
+        truth=labels.truth[order],
+        predictions=predictions,
+        probabilities=probabilities,
+        model=model,
+        seconds=time.perf_counter() - started,
+        rows_train=int(np.sum(labels.known & ~held)),
+        native=native,
+        notes=notes,
+        has_probabilities=getattr(model, "has_probabilities", True),
+    )

@@ -1,8 +1,8 @@
-"""Layers compared on the same held-out rows: against the table alone, and the best against the runner-up.
+"""Layers compared on the same held-out rows: against the table alone, and the best against every other.
 
 Reads fits, returns PairedTests. May touch: nothing. DESIGN.md section 11: paired, with correction for many layers.
 Two families, each with its own Holm correction: every layer against the better table-only model; and, because the
-best layer is picked by looking at the scores, every pair of layers, of which best against runner-up is reported.
+best layer is picked by looking at the scores, every pair of layers, of which those of the best are reported.
 """
 
 from __future__ import annotations
@@ -79,16 +79,30 @@ def _against_table(
 def _among_layers(
     layers: Sequence[str], values: Mapping[str, float], metric: str, p_values: _PValues
 ) -> list[PairedTest]:
-    """Best against runner-up, corrected for every pair that could have been picked."""
+    """Best against every other, the runner-up first, corrected for every pair that could have been picked."""
     if len(layers) < 2:
         return []
     best = _best(layers, values, metric)
-    runner_up = _best([name for name in layers if name != best], values, metric)
     pairs = list(combinations(layers, 2))
-    corrected = holm([p_values(a, b) for a, b in pairs])
-    place = next(i for i, pair in enumerate(pairs) if set(pair) == {best, runner_up})
-    difference = gain(metric, values[best], values[runner_up])
-    return [PairedTest(best, runner_up, p_values.method, difference, corrected[place], len(pairs))]
+    corrected = dict(zip(map(frozenset, pairs), holm([p_values(a, b) for a, b in pairs]), strict=True))
+    others = [name for name in layers if name != best]
+    others.sort(key=lambda name: _worse_by(metric, values[best], values[name]))
+    return [
+        PairedTest(
+            best,
+            other,
+            p_values.method,
+            gain(metric, values[best], values[other]),
+            corrected[frozenset((best, other))],
+            len(pairs),
+        )
+        for other in others
+    ]
+
+
+def _worse_by(metric: str, best: float, other: float) -> float:
+    difference = gain(metric, best, other)
+    return difference if difference == difference else np.inf  # NaN last
 
 
 def _best(names: Sequence[str], values: Mapping[str, float], metric: str) -> str:
@@ -101,5 +115,12 @@ def _same_rows(fits: Mapping[str, FitResult]) -> None:
     names = list(fits)
     for name in names[1:]:
         first, other = fits[names[0]], fits[name]
-        if first.keys != other.keys or not np.array_equal(first.truth, other.truth):
+        same = first.keys == other.keys and np.array_equal(first.truth, other.truth)
+        if not same or not _same_folds(first, other):
             raise ValueError(f"{names[0]} and {name} were not scored on the same rows")
+
+
+def _same_folds(a: FitResult, b: FitResult) -> bool:
+    if a.folds is None or b.folds is None:
+        return a.folds is b.folds
+    return bool(np.array_equal(a.folds, b.folds))
