@@ -83,8 +83,8 @@ def errors_in(found: list[dict[str, Any]]) -> list[str]:
 
 
 def said(found: list[dict[str, Any]]) -> str:
-    """Standard output."""
-    return "".join(output["text"] for output in found if output["type"] == "stream")
+    """Standard output. Not standard error: py4j logs there, in whatever cell runs, that a killed JVM went away."""
+    return "".join(output["text"] for output in found if output["type"] == "stream" and output["name"] == "stdout")
 
 
 def shown(found: list[dict[str, Any]]) -> list[str]:

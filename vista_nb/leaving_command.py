@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vista_nb.command_words import names_and_flags
 from vista_nb.errors import VistaUsageError
 from vista_nb.magic_flags import SUBCOMMANDS
 from vista_nb.views.words import Words
 
 __all__ = ["run_export", "run_predict"]
+
+_FLAGS = ("--run", "--layer", "-o", "--out")
 
 
 def run_export(words: Sequence[str], magic: Any) -> Any:
@@ -40,40 +43,18 @@ def run_export(words: Sequence[str], magic: Any) -> Any:
 
 def run_predict(words: Sequence[str], magic: Any) -> Any:
     """The frame of `.predict`, bound to NAME too. Raises VistaUsageError."""
-    rest, given = _flags(words)
+    rest, given = names_and_flags("predict", words, _FLAGS)
     if not rest:
         raise VistaUsageError("VST003", "%vista predict needs a table", SUBCOMMANDS["predict"])
+    out = given.get("-o", given.get("--out"))
+    if out is not None and not out.isidentifier():
+        raise VistaUsageError("VST003", f"-o {out}: no name of a variable", SUBCOMMANDS["predict"])
     table = _value(rest[0], magic.shell.user_ns)
     images = None if len(rest) == 1 else rest[1] if len(rest) == 2 else rest[1:]
     predictions = _result(given.get("--run")).predict(table, images, given.get("--layer"))
-    if "--out" in given:
-        magic.shell.push({given["--out"]: predictions})
+    if out is not None:
+        magic.shell.push({out: predictions})
     return predictions
-
-
-_FLAGS = {"--run": "--run", "--layer": "--layer", "-o": "--out", "--out": "--out"}
-
-
-def _flags(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    rest: list[str] = []
-    given: dict[str, str] = {}
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        name, equals, value = word.partition("=")
-        if name not in _FLAGS:
-            if word.startswith("-"):
-                raise VistaUsageError("VST003", f"%vista predict: nothing known about {word!r}", SUBCOMMANDS["predict"])
-            rest.append(word)
-            continue
-        if not equals:
-            if not left:
-                raise VistaUsageError("VST003", f"{name} needs a value", SUBCOMMANDS["predict"])
-            value = left.pop(0)
-        given[_FLAGS[name]] = value
-    if not given.get("--out", "name").isidentifier():
-        raise VistaUsageError("VST003", f"-o {given['--out']}: no name of a variable", SUBCOMMANDS["predict"])
-    return rest, given
 
 
 def _value(word: str, namespace: dict[str, Any]) -> Any:

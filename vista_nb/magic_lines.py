@@ -6,11 +6,11 @@ Reads the words of the line and the magic's settings; returns what the notebook 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from vista_nb.command_words import expect
 from vista_nb.errors import VistaUsageError
 from vista_nb.magic_flags import SUBCOMMANDS, flags_of, take_vary
 from vista_nb.spec.suggest import did_you_mean
@@ -40,7 +40,7 @@ def _explain(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike
     analyze = "--analyze" in rest
     if analyze:
         rest.remove("--analyze")
-    _expect(rest, 0, 1, "explain")
+    expect(rest, 0, 1, "explain")
     name = rest[0] if rest else None
     if varied is None:
         return session.show(name).explain(analyze=analyze)
@@ -54,28 +54,28 @@ def _explain(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike
 def _show(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb import session
 
-    _expect(words, 0, 1, "show")
+    expect(words, 0, 1, "show")
     return session.show(words[0] if words else None)
 
 
 def _runs(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb.run_listing import runs_table
 
-    _expect(words, 0, 0, "runs")
+    expect(words, 0, 0, "runs")
     return runs_table()
 
 
 def _compare(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb import session
 
-    _expect(words, 2, 2, "compare")
+    expect(words, 2, 2, "compare")
     return session.show(words[0]).compare(session.show(words[1]))
 
 
 def _cancel(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb.session.runs import GOING, find_going
 
-    _expect(words, 0, 1, "cancel")
+    expect(words, 0, 1, "cancel")
     result = find_going(words[0] if words else None)
     if result.status not in GOING:
         return Words(f"{result.run_id} has ended already: {result.status}")
@@ -90,7 +90,7 @@ def _wait(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb.session.driving import wait_for
     from vista_nb.session.runs import find_run, going
 
-    _expect(words, 0, 1, "wait")
+    expect(words, 0, 1, "wait")
     left = going()
     return wait_for(left[-1] if left and not words else find_run(words[0] if words else None))
 
@@ -131,7 +131,7 @@ def _spec(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     template = "--template" in words
     if template:
         words.remove("--template")
-    _expect(words, 0, 0 if template else 1, "spec")
+    expect(words, 0, 0 if template else 1, "spec")
     return spec_help("--template" if template else words[0] if words else None)
 
 
@@ -141,7 +141,7 @@ def _doctor(magic: VistaMagic, words: list[str]) -> Any:
 
     if words[:1] == ["--calibrate"]:
         return _calibrate(magic, words[1:])
-    _expect(words, 0, 0, "doctor")
+    expect(words, 0, 0, "doctor")
     return doctor_table(session.doctor())
 
 
@@ -164,7 +164,7 @@ def _calibrate(magic: VistaMagic, names: list[str]) -> Any:
 def _cnns(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alike)
     from vista_nb.listings import cnns_table
 
-    _expect(words, 0, 0, "cnns")
+    expect(words, 0, 0, "cnns")
     return cnns_table()
 
 
@@ -175,7 +175,7 @@ def _layers(magic: VistaMagic, words: list[str]) -> Any:
 
     if not words:
         raise VistaUsageError("VST003", "%vista layers needs a CNN", "%vista cnns lists them")
-    _expect(words, 1, 1, "layers")
+    expect(words, 1, 1, "layers")
     return layers_table(*as_measured(cnn_called(words[0], magic.shell.user_ns)))
 
 
@@ -195,25 +195,6 @@ def _mistakes(magic: VistaMagic, words: list[str]) -> Any:  # noqa: ARG001 (alik
     from vista_nb.mistakes_command import run_mistakes
 
     return run_mistakes(words)
-
-
-def _expect(words: Sequence[str], least: int, most: int, name: str) -> None:
-    """As many words as the subcommand takes, none of them a flag: those that it has are gone from `words` already."""
-    for word in words:
-        label = word.partition("=")[0]
-        if label.startswith("-"):
-            known = re.findall(r"--?[a-z]+", SUBCOMMANDS[name].partition(":")[0])
-            if label in known:
-                message = f"%vista {name}: one {label} too many, or in the wrong place"
-                raise VistaUsageError("VST002", message, SUBCOMMANDS[name])
-            hint = did_you_mean(label, known, "flags") if known else SUBCOMMANDS[name]
-            raise VistaUsageError("VST001", f"%vista {name}: unknown flag {label!r}", hint)
-    if len(words) > most:
-        extra = " ".join(words[most:])
-        raise VistaUsageError("VST003", f"%vista {name}: nothing known about {extra!r}", SUBCOMMANDS[name])
-    if len(words) < least:
-        names = "a name" if least == 1 else f"{least} names"
-        raise VistaUsageError("VST003", f"%vista {name} needs {names}", SUBCOMMANDS[name])
 
 
 _COMMANDS: Final[dict[str, Callable[[VistaMagic, list[str]], Any]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,19 +44,6 @@ ODD = {
     "k045": encoded(Image.fromarray(np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)), "PNG"),
     "k052": encoded(picture(), "GIF", save_all=True, append_images=[picture("blue")]),
 }
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Artifacts are made once for all tests of this module."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def made(spark: Any, cache: Path, tmp_path: Path) -> Iterator[SparkMaker]:
-    maker = SparkMaker(spark, cache, tmp_path)
-    yield maker
-    maker.close()
 
 
 def test_every_kind_of_photo_at_once(made: SparkMaker, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import vista_nb
 from vista_nb.demo import CataloguePaths, generate
 from vista_nb.errors import VistaSpecError, VistaStoreError
 from vista_nb.plan.logical import Infer
+from vista_nb.session import jvm
 from vista_nb.store.files import Store
 
 pytestmark = [pytest.mark.spark, pytest.mark.tf]
@@ -84,6 +85,7 @@ def test_a_broken_cut_is_repaired(shop: CataloguePaths, store: Path, kept: Any) 
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 8
     part.write_bytes(content)
+    jvm.stop()  # in a new session: this one's Storage Memory may hold the tensors still
     plan = {"start": CUT, "materialization": "eager"}
     result = vista_nb.run(spec_of(shop, HIGHER[:1], pool="max", plan=plan), store_dir=store)
     assert result.outcome.inferred_images == found.parts[0].rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,19 +19,6 @@ from vista_nb.executor.walk import walk
 from vista_nb.outcome.events import BatchDone, Event, LayerReused, LayerScored
 
 pytestmark = [pytest.mark.spark, pytest.mark.tf]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Artifacts are made once for all tests of this module."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def made(spark: Any, cache: Path, tmp_path: Path) -> Iterator[SparkMaker]:
-    maker = SparkMaker(spark, cache, tmp_path)
-    yield maker
-    maker.close()
 
 
 def test_second_run_infers_nothing_and_new_photos_alone(made: SparkMaker, tmp_path: Path) -> None:

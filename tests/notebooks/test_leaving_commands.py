@@ -86,7 +86,7 @@ def test_a_saved_folder_is_a_run_too(
     [
         ("predict", "VST003"),
         ("predict a.csv --layer", "VST003"),
-        ("predict a.csv --lyer fc6", "VST003"),
+        ("predict a.csv --lyer fc6", "VST001"),
         ("predict a.csv -o 1x", "VST003"),
         ("predict $nothing", "VST025"),
         ("export", "VST003"),

@@ -1,0 +1,24 @@
+"""Fixtures of the tests on real engines: backends on the session's Spark, artifacts made once per file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from executor_support import SparkMaker
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artifacts are made once for all tests of a module."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def made(spark: Any, cache: Path, tmp_path: Path) -> Iterator[SparkMaker]:
+    """Makes backends, and closes them after the test."""
+    maker = SparkMaker(spark, cache, tmp_path)
+    yield maker
+    maker.close()
