@@ -13,5 +13,5 @@ __all__ = ["CataloguePaths", "generate", "vistanet_path"]
 
 
 def vistanet_path() -> Path:
-    """Return the path of the bundled CNN, a Keras file (96x96x3 in, 12 logits out; docs/demo_data.md)."""
+    """Return the path of the bundled CNN, a Keras file (96x96x3 in, 13 logits out; docs/demo_data.md)."""
     return Path(__file__).with_name("vistanet.keras")
