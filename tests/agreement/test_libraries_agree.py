@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.tf]
 
 ROWS, FOLDS, C = 500, 5, 0.5
 LAYERS = ["conv3", "conv4"]
-COLUMNS = ["price", "weight", "rating"]
+NUMBERS, CATEGORY = ["price", "weight", "rating"], "department"
 OUTSIDE = """
 import sys, numpy as np, keras
 from PIL import Image
@@ -55,7 +55,7 @@ def run(shop: CataloguePaths, store: Path, model: str, **more: Any) -> Any:
         "structured": str(shop.table),
         "images": f"{shop.images}/{{id}}.jpg",
         "label": "bestseller",
-        "features": COLUMNS,
+        "features": [*NUMBERS, CATEGORY],
         "cnn": "vistanet",
         "layers": LAYERS,
         "pool": "avg",
@@ -70,7 +70,7 @@ def outside(shop: CataloguePaths, tmp_path_factory: pytest.TempPathFactory) -> d
     """Accuracy per layer, by hand."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     frame = pd.read_parquet(shop.table).sort_values("id")
     keys = frame["id"].astype(str).tolist()
@@ -81,10 +81,12 @@ def outside(shop: CataloguePaths, tmp_path_factory: pytest.TempPathFactory) -> d
     truth = frame["bestseller"].to_numpy()
     found = {}
     for name, photos in np.load(file).items():
-        matrix = np.hstack([frame[COLUMNS].to_numpy(dtype=float), photos])
         hits = 0
         for number in range(FOLDS):
             train, held = fold != number, fold == number
+            one_hot = OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist", sparse_output=False)
+            groups = one_hot.fit(frame[[CATEGORY]][train]).transform(frame[[CATEGORY]])
+            matrix = np.hstack([frame[NUMBERS].to_numpy(dtype=float), groups, photos])
             model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=2000, tol=1e-6))
             hits += int((model.fit(matrix[train], truth[train]).predict(matrix[held]) == truth[held]).sum())
         found[name] = hits / len(truth)

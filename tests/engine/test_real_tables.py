@@ -49,7 +49,7 @@ def fit(frame: pd.DataFrame, name: str, call: EstimatorCall, seed: int) -> tuple
     encoder = fit_encoder(table, features(name), ~test)
     matrix = encoder.transform(table)
 
-    linear = fit_driver(matrix, keys, labels, test, call, structured=encoder.width)
+    linear = fit_driver(matrix, keys, labels, test, call)
     return {TABLE: linear, TABLE_TREE: fit_tree(matrix, keys, labels, test)}, test
 
 
@@ -72,7 +72,7 @@ def test_the_table_equals_plain_scikit_learn(shared: Path, name: str) -> None:
     fits, test = fit(frame, name, SKLEARN, 0)
     one_hot = OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist", sparse_output=False)
     encode = make_column_transformer((StandardScaler(), numbers), (one_hot, categories))
-    by_hand = make_pipeline(encode, LogisticRegression(max_iter=1000))
+    by_hand = make_pipeline(encode, StandardScaler(), LogisticRegression(max_iter=1000))
     by_hand.fit(frame[~test], frame[label][~test].astype(str).to_numpy(dtype=object))
     predicted = dict(zip(frame["id"][test].astype(str), by_hand.predict(frame[test]), strict=True))
     ours = {row.key: row.prediction for row in fits[TABLE].rows()}

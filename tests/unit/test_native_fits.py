@@ -52,7 +52,7 @@ def call(text: str) -> EstimatorCall:
 
 
 def fitted(text: str, labels: Labels, **more: Any) -> FitResult:
-    return fit_driver(matrix(), KEYS, labels, TEST, call(text), structured=STRUCTURED, **more)
+    return fit_driver(matrix(), KEYS, labels, TEST, call(text), **more)
 
 
 def check_form(result: FitResult, labels: Labels) -> None:
@@ -116,13 +116,13 @@ def test_any_regressor(text: str) -> None:
 
 
 def test_a_linear_model_is_plain_numbers() -> None:
-    """The same as scikit-learn by hand on standardized image columns; no library is needed to score a row."""
+    """The same as scikit-learn by hand on standardized columns; no library is needed to score a row."""
     labels = numbers()
     result = fitted("sklearn.Ridge(alpha=2.0)", labels)
     x = matrix().astype(np.float64)
     train = x[~TEST]
-    scale = train[:, STRUCTURED:].std(axis=0)
-    x[:, STRUCTURED:] = (x[:, STRUCTURED:] - train[:, STRUCTURED:].mean(axis=0)) / np.where(scale > 1e-9, scale, 1)
+    scale = train.std(axis=0)
+    x = (x - train.mean(axis=0)) / np.where(scale > 1e-9, scale, 1)
     expected = Ridge(alpha=2.0).fit(x[~TEST], labels.truth[~TEST])
     rows = [KEYS.index(key) for key in result.keys]
     np.testing.assert_allclose(result.predictions, expected.predict(x[rows]), rtol=1e-4)
@@ -154,7 +154,7 @@ def test_an_estimator_that_only_looks_like_scikit_learns() -> None:
 
     labels = classes(3)
     own = OwnModel("near", "sklearn", Nearest())
-    result = fit_driver(matrix(), KEYS, labels, TEST, call("$near"), structured=STRUCTURED, own=own)
+    result = fit_driver(matrix(), KEYS, labels, TEST, call("$near"), own=own)
     check_form(result, labels)
     assert not result.has_probabilities
     assert set(np.unique(result.probabilities)) == {0.0, 1.0}
@@ -166,12 +166,12 @@ def test_a_function_of_the_notebook() -> None:
 
     def train(x: np.ndarray, y: np.ndarray) -> Any:
         seen.append((x.shape, set(y.tolist())))
-        assert np.abs(x[:, STRUCTURED:].mean(axis=0)).max() < 1e-9
+        assert np.abs(x.mean(axis=0)).max() < 1e-9
         return GradientBoostingClassifier(n_estimators=20, random_state=0).fit(x, y)
 
     labels = classes(2)
     own = OwnModel("train", "callable", train)
-    result = fit_driver(matrix(), KEYS, labels, TEST, call("$train"), structured=STRUCTURED, own=own)
+    result = fit_driver(matrix(), KEYS, labels, TEST, call("$train"), own=own)
     check_form(result, labels)
     assert seen == [((int((~TEST).sum()), 12), {0, 1})]
     assert type(result.model).saveable is False

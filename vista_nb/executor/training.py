@@ -95,8 +95,7 @@ class Trainer:
 
     def on_driver(self, part: Rows, matrix: NDArray[np.float32]) -> AbstractContextManager[FitCalls]:
         """The driver's fits of one split."""
-        seed, width = self.workload.spec.seed, part.x.shape[1]
-        fitting = DriverFit(matrix, part.keys, part.labels, width, self.threads, seed, self.own)
+        fitting = DriverFit(matrix, part.keys, part.labels, self.threads, self.workload.spec.seed, self.own)
 
         def fit(split: Split, calls: Sequence[EstimatorCall]) -> Sequence[FitResult]:
             return fitting.fit(split.train, split.held, calls)

@@ -41,15 +41,12 @@ def fit_driver(
     test: NDArray[np.bool_],
     call: EstimatorCall,
     *,
-    structured: int = 0,
     threads: int = 1,
     seed: int = 0,
     own: OwnModel | None = None,
 ) -> FitResult:
-    """Fit on rows with a label outside `test`, score those inside. `matrix`: (rows, d), first `structured` columns
-    are the encoded table (already standardized; scikit-learn's model takes its one-hots as they are).
-    """
-    fitting = DriverFit(matrix, keys, labels, structured, threads, seed, own)
+    """Fit on rows with a label outside `test`, score those inside. `matrix`: (rows, d), the encoded table first."""
+    fitting = DriverFit(matrix, keys, labels, threads, seed, own)
     return next(iter(fitting.fit(labels.known & ~test, labels.known & test, (call,))))
 
 
@@ -60,7 +57,6 @@ class DriverFit:
     matrix: NDArray[np.float32]
     keys: Sequence[str]
     labels: Labels
-    structured: int = 0
     threads: int = 1
     seed: int = 0
     own: OwnModel | None = None
@@ -109,7 +105,7 @@ class DriverFit:
     def _scaling(self, call: EstimatorCall, rows: NDArray[np.int64]) -> Scaling:
         if call.library == "pyspark":
             return spark_scaling(self.matrix, rows, call)
-        return learn_scaling(self.matrix, rows, self.structured)
+        return learn_scaling(self.matrix, rows)
 
     def _single(self, call: EstimatorCall) -> bool:
         """float32 where the library would make it that itself: its trees, and Keras."""

@@ -1,8 +1,9 @@
 """Columns scaled on the train rows: what a scikit-learn, Keras or own fit sees in the place of raw activations.
 
 Reads a float32 matrix and the train rows, returns a Scaling. May touch: nothing. DESIGN.md section 11: image features
-are standardized on train rows before any scikit-learn or Keras fit; the encoded table is standardized already, and its
-one-hots stay as they are. Bytes: 8 or 4 per value of the rows that are scaled, a few rows at a time beside it.
+are standardized on train rows before any scikit-learn or Keras fit. One-hots of the table too, as pyspark.ml's linear
+models do it: a penalty that suits a layer would else hardly let the table speak (docs/adr/0026, 10). Bytes: 8 or 4 per
+value of the rows that are scaled, a few rows at a time beside it.
 """
 
 from __future__ import annotations
@@ -38,11 +39,10 @@ class Scaling:
         return scaled
 
 
-def learn_scaling(matrix: NDArray[np.float32], rows: NDArray[np.int64], structured: int) -> Scaling:
-    """Mean 0 and deviation 1 over `rows`; the first `structured` columns stay as they are, constant ones become 0."""
+def learn_scaling(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> Scaling:
+    """Mean 0 and deviation 1 over `rows`; constant columns become 0."""
     mean, deviation = moments(matrix, rows, 0)
     scale = np.where(varies(mean, deviation), deviation, 1.0)
-    mean[:structured], scale[:structured] = 0.0, 1.0
     return Scaling(mean, scale)
 
 
