@@ -14,7 +14,7 @@ import pytest
 import vista_nb
 from benchmarks import real_photos
 
-pytestmark = [pytest.mark.spark, pytest.mark.tf, pytest.mark.shared]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.tf, pytest.mark.shared]
 
 
 @pytest.fixture(scope="module")

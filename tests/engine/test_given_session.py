@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from executor_support import catalogue
 
-pytestmark = [pytest.mark.spark, pytest.mark.tf]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.tf]
 
 SCRIPT = """
 import json, os, sys

@@ -20,7 +20,7 @@ from vista_nb.executor.remote_files import RemoteFiles
 from vista_nb.spec.model import DataSource, ImageSource, Resources, Spec
 from vista_nb.store.digests import digest_bytes
 
-pytestmark = [pytest.mark.spark, pytest.mark.tf]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.tf]
 MOUNT = "spark.hadoop.fs.viewfs.mounttable.shop.link./photos"
 ROWS = 24
 ODD = "k{0}[1] a%20.jpg"

@@ -20,7 +20,7 @@ from vista_nb.session import calibrate
 from vista_nb.session.calibration_cache import CalibrationCache, CNNRecord
 from vista_nb.spec.model import Pooling
 
-pytestmark = pytest.mark.tf
+pytestmark = [pytest.mark.slow, pytest.mark.tf]
 
 ROOT = Path(__file__).resolve().parents[2]
 CNN = load_roster().find("vistanet")

@@ -14,6 +14,7 @@ from benchmarks.memory_limits import limited, photos
 
 _WHY = why_not()
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.spark,
     pytest.mark.tf,
     pytest.mark.skipif(_WHY is not None, reason=str(_WHY)),

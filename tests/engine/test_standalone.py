@@ -11,7 +11,7 @@ import pytest
 from cluster_support import Standalone, child, python_without
 from executor_support import EAGER, SMALL_LAYERS, SparkMaker, catalogue, make_plan, run_plan, small_workload
 
-pytestmark = [pytest.mark.spark, pytest.mark.tf]
+pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.tf]
 ROWS = 96
 PLANS: dict[str, dict[str, Any]] = {
     "eager": {"batch_size": 4, "num_partitions": 8},
