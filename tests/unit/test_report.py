@@ -87,12 +87,13 @@ def test_no_gain_at_all() -> None:
     assert said[2] == "On the structured features alone the same model reaches 0.830."
 
 
-def test_layers_that_would_do_as_well() -> None:
-    """Beyond the runner-up, whatever the rows cannot tell from the best is named."""
+@pytest.mark.parametrize(("runner_up", "words"), [(0.9, "Nor is it"), (0.001, "It is not")])
+def test_layers_that_would_do_as_well(runner_up: float, words: str) -> None:
+    """Beyond the runner-up, whatever the rows cannot tell from the best is named; in words that fit what was said."""
     scores = (score("a", 0.80), score("b", 0.81), score("c", 0.60), score("d", 0.82))
-    tests = (paired("d", "b", 0.01, 0.9, 6), paired("d", "a", 0.02, 0.7, 6), paired("d", "c", 0.22, 0.001, 6))
+    tests = (paired("d", "b", 0.01, runner_up, 6), paired("d", "a", 0.02, 0.7, 6), paired("d", "c", 0.22, 0.001, 6))
     said = report(RunOutcome(scores, tests))
-    assert said[2] == "Nor is it clearly better than a."
+    assert said[2] == f"{words} clearly better than a."
 
 
 def test_folds_and_a_nested_estimate() -> None:

@@ -45,14 +45,15 @@ def _winner(outcome: RunOutcome, best: LayerScore) -> tuple[str, ...]:
         f"It is {clear} than the runner-up {runner_up.layer} ({written(runner_up.metric, runner_up.value)}): "
         f"{change(best.metric, test.difference)}, {evidence(test)}."
     )
-    return (head, said, *_others(outcome, best, runner_up))
+    return (head, said, *_others(outcome, best, test))
 
 
-def _others(outcome: RunOutcome, best: LayerScore, runner_up: LayerScore) -> tuple[str, ...]:
+def _others(outcome: RunOutcome, best: LayerScore, runner_up: PairedTest) -> tuple[str, ...]:
     """Which further layers would do as well, as far as these rows can tell."""
-    layers = {s.layer for s in outcome.scores if not s.is_baseline} - {runner_up.layer}
+    layers = {s.layer for s in outcome.scores if not s.is_baseline} - {runner_up.b}
     alike = [t.b for t in outcome.tests if t.a == best.layer and t.b in layers and not t.clear]
-    return (f"Nor is it clearly better than {listed(alike)}.",) if alike else ()
+    words = "It is not" if runner_up.clear else "Nor is it"
+    return (f"{words} clearly better than {listed(alike)}.",) if alike else ()
 
 
 def _held_out(outcome: RunOutcome, score: LayerScore) -> str:
