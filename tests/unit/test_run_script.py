@@ -23,7 +23,8 @@ case "$*" in
     *"import pip"*) exit 1 ;;
     *"-m venv"*)
         for folder do :; done
-        mkdir -p "$folder/bin" && ln -sf "$0" "$folder/bin/python" && touch "$folder/pyvenv.cfg" ;;
+        mkdir -p "$folder/bin" && ln -sf "$0" "$folder/bin/python" && touch "$folder/pyvenv.cfg"
+        ln -sf "$FAKE/bin/jupyter" "$folder/bin/jupyter" ;;
     *"-m pip install"*) echo "pip: $*" ;;
 esac
 """
@@ -139,6 +140,17 @@ def test_java_is_a_wheel_where_there_is_none_that_fits(machine: Machine, java: s
         machine.put("java", f"#!/bin/sh\necho 'openjdk version \"{java}\"' >&2\n")
     done = machine.run()
     assert f"installing vista_nb{extras}" in done.stderr
+
+
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_lab_starts_as_root_too(machine: Machine, user: int, allowed: bool) -> None:
+    """The server refuses root unless told so; what the user adds is handed on."""
+    machine.python()
+    machine.put("jupyter", '#!/bin/sh\necho "jupyter: $*"\n')
+    machine.user(user)
+    done = machine.run("lab", "--no-browser")
+    root = "--allow-root " if allowed else ""
+    assert done.stdout == f"jupyter: lab notebooks/01_quickstart.ipynb {root}--no-browser\n"
 
 
 def test_a_half_made_environment_is_mended(machine: Machine) -> None:
