@@ -19,6 +19,7 @@ __all__ = ["LabClient", "NotebookRun", "free_port"]
 
 _CELL_SECONDS = 900
 _START_SECONDS = 180
+_DIED = "the kernel died"
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ class LabClient:
     def run_notebook(self, root: Path, name: str) -> NotebookRun:
         """Open it with a kernel of its own, run its code cells up to the first that fails, shut the kernel down."""
         cells = json.loads((root / name).read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        code = [cell for cell in cells if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
         kernel = {"name": "python3"}
         session = self._ask("POST", "sessions", {"path": name, "name": name, "type": "notebook", "kernel": kernel})
         try:
-            return self._run(session["kernel"]["id"], [source for source in sources if source.strip()])
+            return self._run(session["kernel"]["id"], code)
         finally:
             self._ask("DELETE", f"sessions/{session['id']}")
 
@@ -72,17 +73,20 @@ class LabClient:
         except OSError:
             return
 
-    def _run(self, kernel: str, sources: list[str]) -> NotebookRun:
+    def _run(self, kernel: str, cells: list[dict[str, Any]]) -> NotebookRun:
+        """A cell tagged `raises-exception` is there to show its error, and has to."""
         import websocket
 
         url = f"ws://{self.address}/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
         channels = websocket.create_connection(url, timeout=_CELL_SECONDS)
         try:
-            for done, source in enumerate(sources):
-                error = _execute(channels, source)
+            for done, cell in enumerate(cells):
+                error = _execute(channels, "".join(cell["source"]))
+                if "raises-exception" in cell["metadata"].get("tags", ()) and error != _DIED:
+                    error = None if error is not None else "no error, where one is to be shown"
                 if error is not None:
                     return NotebookRun(done, error)
-            return NotebookRun(len(sources))
+            return NotebookRun(len(cells))
         finally:
             channels.close()
 
@@ -112,7 +116,7 @@ def _execute(channels: Any, source: str) -> str | None:
         message = json.loads(channels.recv())
         content, kind = message["content"], message["header"]["msg_type"]
         if kind == "status" and content["execution_state"] in ("restarting", "autorestarting", "dead"):
-            return "the kernel died"
+            return _DIED
         if message["parent_header"].get("msg_id") != header["msg_id"]:
             continue
         if kind == "status" and content["execution_state"] == "idle":

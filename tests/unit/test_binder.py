@@ -114,3 +114,36 @@ def test_a_cell_ends_when_both_channels_say_so(answers: list[tuple[str, dict[str
     """Whichever comes first; an error is kept, a killed kernel is not waited for."""
     found = lab_client._execute(Channels(*answers), "1 + 1")
     assert (found is None) if error is None else str(found).startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("tags", "fails", "cells", "error"),
+    [
+        ([], False, 2, None),
+        ([], True, 0, "ValueError: no"),
+        (["raises-exception"], True, 2, None),
+        (["raises-exception"], False, 0, "no error, where one is to be shown"),
+    ],
+)
+def test_an_error_that_is_to_be_shown_is_none(
+    monkeypatch: pytest.MonkeyPatch, tags: list[str], fails: bool, cells: int, error: str | None
+) -> None:
+    """As JupyterLab does it: the tag lets a cell fail, and the notebook goes on; and then it has to fail."""
+    broken = [("error", {"ename": "ValueError", "evalue": "no"})] if fails else []
+    answers = {"first": Channels(*broken, REPLY, IDLE), "second": Channels(REPLY, IDLE)}
+
+    class Kernel:
+        def send(self, text: str) -> None:
+            self.now = answers[json.loads(text)["content"]["code"]]
+            self.now.send(text)
+
+        def recv(self) -> str:
+            return self.now.recv()
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("websocket.create_connection", lambda url, timeout: Kernel())
+    code = [{"source": ["first"], "metadata": {"tags": tags}}, {"source": ["second"], "metadata": {}}]
+    found = lab_client.LabClient("127.0.0.1:1")._run("kernel", code)
+    assert (found.cells, found.error) == (cells, error)
