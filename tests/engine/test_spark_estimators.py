@@ -76,7 +76,7 @@ def check_form(result: FitResult, labels: Labels) -> None:
     ("text", "count", "probabilities"),
     [
         ("LogisticRegression(regParam=0.001)", 3, True),
-        ("LinearSVC(regParam=0.001)", 2, False),
+        ("LinearSVC(regParam=0.001, maxIter=20)", 2, False),
         ("DecisionTreeClassifier(maxDepth=4)", 3, True),
         ("RandomForestClassifier(numTrees=10)", 3, True),
         ("GBTClassifier(maxIter=5)", 2, True),
@@ -84,7 +84,7 @@ def check_form(result: FitResult, labels: Labels) -> None:
         ("NaiveBayes(modelType='gaussian')", 2, True),
         ("NaiveBayes()", 2, True),
         ("FMClassifier(maxIter=60, stepSize=0.1)", 2, True),
-        ("OneVsRest(classifier=LinearSVC(regParam=0.001))", 3, False),
+        ("OneVsRest(classifier=LinearSVC(regParam=0.001, maxIter=20))", 3, False),
     ],
 )
 def test_every_classifier(spark: Any, text: str, count: int, probabilities: bool) -> None:
