@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from fits_support import call, check_form
 
 from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.downstream.fit import FitResult
@@ -15,8 +16,6 @@ from vista_nb.executor.downstream.fit_driver import fit_driver
 from vista_nb.executor.downstream.own_model import OwnModel
 from vista_nb.executor.downstream.split import Labels, encode_labels, held_out, inner_fold_of
 from vista_nb.executor.downstream.tuning import tuned
-from vista_nb.spec.estimator_call import read_call
-from vista_nb.spec.located import Located
 from vista_nb.spec.model import EstimatorCall, Task, Tune
 
 pytestmark = pytest.mark.spark
@@ -56,20 +55,8 @@ def fitting(spark: Any, labels: Labels, values: np.ndarray | None = None, own: O
     return ClusterFit(spark.createDataFrame(table).cache(), labels.classes, 2, 0, own, "conv5")
 
 
-def call(text: str) -> EstimatorCall:
-    return read_call(Located.of(text))[0]
-
-
-def check_form(result: FitResult, labels: Labels) -> None:
-    held = [KEYS[i] for i in np.flatnonzero(TEST)]
-    assert result.keys == tuple(sorted(held))
-    rows = [KEYS.index(key) for key in result.keys]
-    assert result.truth.tolist() == labels.truth[rows].tolist()
-    assert result.probabilities.shape == (len(rows), len(labels.classes))
-    np.testing.assert_allclose(result.model.predict(matrix()[rows]), result.predictions, rtol=1e-6)
-    np.testing.assert_allclose(result.model.probabilities(matrix()[rows]), result.probabilities, atol=1e-6)
-    if labels.classes:
-        np.testing.assert_allclose(result.probabilities.sum(axis=1), 1.0, atol=1e-6)
+def check(result: FitResult, labels: Labels) -> None:
+    check_form(result, labels, KEYS, TEST, matrix(), predictions=1e-6, probabilities=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +78,7 @@ def test_every_classifier(spark: Any, text: str, count: int, probabilities: bool
     """It learns what is there, scores the held-out rows, and scores new rows the same."""
     labels = classes(count)
     result = fitting(spark, labels).fit(None, labels.trained, (call(text),))[0]
-    check_form(result, labels)
+    check(result, labels)
     assert result.has_probabilities is probabilities
     # counts of words are not what these features are, and no line parts the middle one of three from both others
     least = 0.4 if text.startswith(("NaiveBayes()", "OneVsRest")) else 0.65 if count == 2 else 0.55
@@ -113,7 +100,7 @@ def test_every_regressor(spark: Any, text: str) -> None:
     """Numbers in the label's own unit."""
     labels = numbers()
     result = fitting(spark, labels).fit(None, (), (call(text),))[0]
-    check_form(result, labels)
+    check(result, labels)
     assert result.is_regression
     if not text.startswith("FM"):
         assert np.mean((result.truth - result.predictions) ** 2) < 0.5 * np.var(result.truth)
@@ -159,13 +146,13 @@ def test_an_estimator_of_the_notebook_and_a_pipeline(spark: Any) -> None:
     alone = LogisticRegression(regParam=0.001, featuresCol="x", labelCol="z")
     own = fitting(spark, labels, own=OwnModel("mine", "pyspark", alone))
     result = own.fit(None, labels.trained, (EstimatorCall("variable", "mine", (("maxIter", 50),)),))[0]
-    check_form(result, labels)
+    check(result, labels)
     assert alone.getFeaturesCol() == "x"
     assert result.native.getMaxIter() == 50
     selector = VarianceThresholdSelector(featuresCol="features", outputCol="chosen", varianceThreshold=0.0)
     pipeline = Pipeline(stages=[selector, LogisticRegression(regParam=0.001, featuresCol="chosen")])
     piped = fitting(spark, labels, own=OwnModel("pipe", "pyspark", pipeline))
-    check_form(piped.fit(None, labels.trained, (EstimatorCall("variable", "pipe"),))[0], labels)
+    check(piped.fit(None, labels.trained, (EstimatorCall("variable", "pipe"),))[0], labels)
 
 
 @pytest.mark.parametrize(

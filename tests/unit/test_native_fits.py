@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fits_support import call, check_form
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -16,8 +17,6 @@ from vista_nb.executor.downstream.fit import FitResult
 from vista_nb.executor.downstream.fit_driver import fit_driver
 from vista_nb.executor.downstream.own_model import OwnModel
 from vista_nb.executor.downstream.split import Labels, encode_labels, held_out
-from vista_nb.spec.estimator_call import read_call
-from vista_nb.spec.located import Located
 from vista_nb.spec.model import EstimatorCall, Task
 
 KEYS = [f"k{i}" for i in range(240)]
@@ -47,26 +46,12 @@ def numbers() -> Labels:
     return encode_labels(values.tolist(), TEST, "y", task=Task.REGRESSION)
 
 
-def call(text: str) -> EstimatorCall:
-    return read_call(Located.of(text))[0]
-
-
 def fitted(text: str, labels: Labels, **more: Any) -> FitResult:
     return fit_driver(matrix(), KEYS, labels, TEST, call(text), **more)
 
 
-def check_form(result: FitResult, labels: Labels) -> None:
-    """Rows in key order, the truth, probabilities that are some, a model that says the same of the same rows."""
-    held = [KEYS[i] for i in np.flatnonzero(TEST)]
-    assert result.keys == tuple(sorted(held))
-    rows = [KEYS.index(key) for key in result.keys]
-    assert result.truth.tolist() == labels.truth[rows].tolist()
-    assert result.probabilities.shape == (len(rows), len(labels.classes))
-    np.testing.assert_array_equal(result.model.predict(matrix()[rows]), result.predictions)
-    np.testing.assert_allclose(result.model.probabilities(matrix()[rows]), result.probabilities)
-    if labels.classes:
-        np.testing.assert_allclose(result.probabilities.sum(axis=1), 1.0, atol=1e-6)
-    assert np.isfinite(result.probabilities).all()
+def check(result: FitResult, labels: Labels) -> None:
+    check_form(result, labels, KEYS, TEST, matrix())
 
 
 @pytest.mark.parametrize("count", [2, 4])
@@ -90,7 +75,7 @@ def test_any_classifier_of_scikit_learn(text: str, probabilities: bool, count: i
     """It learns what is there, whatever the scale of a column; margins stand where there are no probabilities."""
     labels = classes(count)
     result = fitted(text, labels)
-    check_form(result, labels)
+    check(result, labels)
     assert result.has_probabilities is probabilities
     assert np.mean(result.truth == result.predictions) > (0.65 if count == 2 else 0.4)
 
@@ -110,7 +95,7 @@ def test_any_regressor(text: str) -> None:
     """Predictions are in the label's own unit, and better than its mean."""
     labels = numbers()
     result = fitted(text, labels)
-    check_form(result, labels)
+    check(result, labels)
     assert result.is_regression
     assert np.mean((result.truth - result.predictions) ** 2) < 0.8 * np.var(result.truth)
 
@@ -137,7 +122,7 @@ def test_an_estimator_of_the_notebook_is_cloned() -> None:
     result = fit_driver(
         matrix(), KEYS, labels, TEST, EstimatorCall("variable", "mine", (("logisticregression__C", 5.0),)), own=own
     )
-    check_form(result, labels)
+    check(result, labels)
     assert not hasattr(pipeline[-1], "coef_")
     assert result.native[-1].C == 5.0
 
@@ -155,7 +140,7 @@ def test_an_estimator_that_only_looks_like_scikit_learns() -> None:
     labels = classes(3)
     own = OwnModel("near", "sklearn", Nearest())
     result = fit_driver(matrix(), KEYS, labels, TEST, call("$near"), own=own)
-    check_form(result, labels)
+    check(result, labels)
     assert not result.has_probabilities
     assert set(np.unique(result.probabilities)) == {0.0, 1.0}
 
@@ -172,7 +157,7 @@ def test_a_function_of_the_notebook() -> None:
     labels = classes(2)
     own = OwnModel("train", "callable", train)
     result = fit_driver(matrix(), KEYS, labels, TEST, call("$train"), own=own)
-    check_form(result, labels)
+    check(result, labels)
     assert seen == [((int((~TEST).sum()), 12), {0, 1})]
     assert type(result.model).saveable is False
 
