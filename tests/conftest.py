@@ -16,8 +16,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+@pytest.fixture(scope="module", autouse=True)
+def engines_border(request: pytest.FixtureRequest) -> None:
+    """Each file meets the engines as if it ran alone: which one ran before it in this process is chance (`-n 2`).
+
+    The Spark of another file is a user's own to `vista_nb.run`, and warm. Files on the fixture `spark` share theirs.
+    """
+    tests = (item for item in request.session.items if item.getparent(pytest.Module) is request.node)
+    if not any("spark" in getattr(item, "fixturenames", ()) for item in tests):
+        stop_spark()
+
+
+def stop_spark() -> None:
+    """Whoever started it, and its JVM. Imports and starts nothing."""
+    if "pyspark" not in sys.modules:
+        return
+    from pyspark.sql import SparkSession
+
+    from vista_nb.executor.spark_session import stop
+    from vista_nb.session import jvm
+
+    jvm.stop()
+    if SparkSession._instantiatedSession is not None:
+        stop(SparkSession._instantiatedSession)
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A real local[2] Spark session: no UI, one gigabyte of heap, workers run this very Python."""
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -27,7 +52,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from vista_nb.executor.java import java_home
     from vista_nb.session import jvm
 
-    jvm.stop()  # of a test that ran before: a session of vista_nb's own is not these tests' to keep
+    if jvm.current() is not None:
+        stop_spark()  # of a test that ran before: a session of vista_nb's own is not these tests' to keep
 
     # as a run does: the machine's Java, else the wheel's
     os.environ["JAVA_HOME"] = str(java_home(tmp_path_factory.mktemp("java")))
@@ -44,8 +70,14 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
+    return session
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """The last file's Spark ends with the process of the tests."""
+    yield
+    stop_spark()
 
 
 @pytest.fixture(scope="session")
