@@ -81,6 +81,15 @@ def nothing_left_running() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artifacts are made once for all files and processes (`-n`). A test that counts their making has its own."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "artifact_cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real photos and weights; the test is skipped where it is absent."""
     default = Path(__file__).resolve().parents[1].parent / "shared"

@@ -25,8 +25,8 @@ DRIFT = 0.2  # of bfloat16 against float32: random weights let activations fade 
 
 
 @pytest.fixture
-def made(spark: Any, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[SparkMaker]:
-    maker = SparkMaker(spark, tmp_path_factory.mktemp("cache"), tmp_path)
+def made(spark: Any, cache: Path, tmp_path: Path) -> Iterator[SparkMaker]:
+    maker = SparkMaker(spark, cache, tmp_path)
     yield maker
     maker.close()
 

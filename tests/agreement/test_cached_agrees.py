@@ -87,8 +87,8 @@ def test_only_what_follows_exactly_is_shared(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def maker(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkMaker]:
-    made = SparkMaker(spark, tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("run"))
+def maker(spark: Any, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkMaker]:
+    made = SparkMaker(spark, cache, tmp_path_factory.mktemp("run"))
     yield made
     made.close()
 

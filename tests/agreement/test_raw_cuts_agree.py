@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ PUSHED, PULLED = PoolingPlace.PUSHED_DOWN, PoolingPlace.PULLED_UP
 
 
 @pytest.fixture(scope="module")
-def maker(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkMaker]:
-    made = SparkMaker(spark, tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("run"))
+def maker(spark: Any, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkMaker]:
+    made = SparkMaker(spark, cache, tmp_path_factory.mktemp("run"))
     yield made
     made.close()
 

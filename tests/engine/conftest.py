@@ -1,4 +1,4 @@
-"""Fixtures of the tests on real engines: backends on the session's Spark, artifacts made once per file."""
+"""Fixtures of the tests on real engines: backends on the tests' Spark."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from typing import Any
 
 import pytest
 from executor_support import SparkMaker
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Artifacts are made once for all tests of a module."""
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ PLANS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {name: tmp_path_factory.mktemp(name) for name in ("cache", "data", "cluster", "java")}
+def places(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {"cache": cache} | {name: tmp_path_factory.mktemp(name) for name in ("data", "cluster", "java")}
 
 
 @pytest.fixture(scope="module")

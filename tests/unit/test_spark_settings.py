@@ -12,7 +12,7 @@ from executor_support import catalogue, make_plan, workload
 from vista_nb.errors import VistaDataError, VistaEnvironmentError, VistaRunError
 from vista_nb.executor import java
 from vista_nb.executor.spark_errors import is_memory_trouble, translated
-from vista_nb.executor.spark_session import _collector, heap_bytes, settings
+from vista_nb.executor.spark_session import _java_options, heap_bytes, settings
 from vista_nb.plan.memory import MemoryRegions
 from vista_nb.spec.model import Resources
 from vista_nb.units import GB, MIB
@@ -106,11 +106,17 @@ def test_no_java_and_a_wrong_java_are_named(tmp_path: Path, monkeypatch: pytest.
     assert raised.value.code == "VST402"
 
 
+def test_the_users_java_options_come_last() -> None:
+    """Of a flag that is given twice Java takes the later one."""
+    assert _java_options(8000 * MIB, "").startswith("-XX:Tier4InvocationThreshold=")
+    assert _java_options(700 * MIB, "-Dx=1").endswith(" -Dx=1")
+
+
 def test_small_heaps_have_the_serial_collector() -> None:
     """Unless the user names one: two would keep the JVM from starting."""
-    assert "+UseSerialGC" in _collector(700 * MIB, "-Dx=1")
-    assert _collector(700 * MIB, "-XX:+UseZGC") == ""
-    assert _collector(8000 * MIB, "") == ""
+    assert "+UseSerialGC" in _java_options(700 * MIB, "-Dx=1")
+    assert "SerialGC" not in _java_options(700 * MIB, "-XX:+UseZGC")
+    assert "GC" not in _java_options(8000 * MIB, "")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,9 @@ _SMALL_HEAP = 4096 * MIB
 _ARROW_BATCH = 32 * MIB
 _RETRIES = 2  # a worker that was killed is tried again; local[k] alone would not
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# Java's optimising compiler (C2) at forty times its usual counts. A cold cell's JVM compiled what it ran a few thousand
+# times, on the two cores that infer: 4 to 6 s of CPU. Loops that run long (MLlib's) still get there. ADR 31.
+_LATE_C2 = "-XX:Tier4InvocationThreshold=200000 -XX:Tier4CompileThreshold=600000 -XX:Tier4BackEdgeThreshold=1600000"
 _logs: dict[int, Path] = {}
 _archives: dict[int, ClassArchive | None] = {}
 
@@ -61,9 +64,8 @@ def start(
     conf = SparkConf(loadDefaults=False).setAppName(app_name)
     for name, value in settings(plan, workload, heap_cap).items():
         conf.set(name, value)
-    given = conf.get(_JAVA_OPTIONS, "")
-    options = [archive.options if archive else "", _collector(heap_bytes(plan, heap_cap), given), given]
-    conf.set(_JAVA_OPTIONS, " ".join(filter(None, options)))
+    given = _java_options(heap_bytes(plan, heap_cap), conf.get(_JAVA_OPTIONS, ""))
+    conf.set(_JAVA_OPTIONS, f"{archive.options} {given}" if archive else given)
     log = Path(tempfile.mkstemp(prefix="vista_nb-spark-", suffix=".log")[1])
     with environment(_variables(home, workload)):
         context = _context(conf, log)
@@ -75,12 +77,15 @@ def start(
     return session
 
 
-def _collector(heap: int, given: str) -> str:
-    """In a small heap, the serial collector, unless the user's options (`given`) name one. G1's regions are 1 or 2 MB
-    then: every array of half of that takes whole ones, and cached vectors are such arrays (a plan for 3 GB ran out of
-    heap). NewRatio: Storage Memory fits the old generation.
+def _java_options(heap: int, given: str) -> str:
+    """Ours, then the user's (`given`): of a flag that comes twice Java takes the later.
+
+    In a small heap the serial collector, unless they name one. G1's regions are 1 or 2 MB then: every array of half of
+    that takes whole ones, and cached vectors are such arrays (a plan for 3 GB ran out of heap). NewRatio: Storage
+    Memory fits the old generation.
     """
-    return "-XX:+UseSerialGC -XX:NewRatio=5" if heap < _SMALL_HEAP and "GC" not in given else ""
+    collector = "-XX:+UseSerialGC -XX:NewRatio=5" if heap < _SMALL_HEAP and "GC" not in given else ""
+    return " ".join(filter(None, (_LATE_C2, collector, given)))
 
 
 def _context(conf: Any, log: Path) -> Any:
