@@ -22,7 +22,7 @@ from vista_nb.plan.fingerprint import SPLIT_SALT, row_fraction
 
 pytestmark = [pytest.mark.spark, pytest.mark.tf]
 
-ROWS, FOLDS, C = 500, 5, 0.5
+ROWS, FOLDS, C = 500, 3, 0.5
 LAYERS = ["conv3", "conv4"]
 NUMBERS, CATEGORY = ["price", "weight", "rating"], "department"
 OUTSIDE = """
