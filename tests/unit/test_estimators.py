@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vista_nb.catalog.estimators import load_estimators, training_sites
+from vista_nb.catalog.estimators import fits_in_float32, load_estimators, training_sites
 from vista_nb.spec.estimator_call import read_call
 from vista_nb.spec.located import Located
 
@@ -48,6 +48,28 @@ def sites(text: str) -> tuple[str, ...]:
 def test_the_driver_trains_only_what_gives_the_same_model(text: str, expected: tuple[str, ...]) -> None:
     """An L2 penalty run to convergence has one optimum; everything else stays where it was asked for."""
     assert sites(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sklearn.LogisticRegression(C=0.1)", True),
+        ("sklearn.LogisticRegression(solver='lbfgs')", True),
+        ("sklearn.LogisticRegression(solver='liblinear')", False),
+        ("sklearn.LogisticRegressionCV()", False),
+        ("sklearn.Ridge()", False),
+        ("sklearn.DecisionTreeClassifier()", True),
+        ("sklearn.RandomForestRegressor()", True),
+        ("LogisticRegression(regParam=0.01)", False),
+        ("RandomForestClassifier()", False),
+    ],
+)
+def test_what_is_given_float32(text: str, expected: bool) -> None:
+    """What scikit-learn makes float32 itself, or fits as well in it; Spark's models are as exact as Spark's."""
+    call, _ = read_call(Located.of(text))
+    facts = ALL.find(call.library, call.name)
+    assert facts is not None
+    assert fits_in_float32(call, facts) is expected
 
 
 def test_the_list_is_the_libraries_own() -> None:

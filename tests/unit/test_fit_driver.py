@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from vista_nb.errors import VistaDataError, VistaRunError
 from vista_nb.executor.downstream.baseline import fit_guess, fit_tree
 from vista_nb.executor.downstream.fit import FitResult
-from vista_nb.executor.downstream.fit_driver import fit_driver
+from vista_nb.executor.downstream.fit_driver import DriverFit, fit_driver
 from vista_nb.executor.downstream.metrics import point, replicates, score
 from vista_nb.executor.downstream.paired import paired_tests
 from vista_nb.executor.downstream.split import Labels, encode_labels, held_out
@@ -72,20 +72,44 @@ def test_the_driver_fits_sparks_model(classes: int) -> None:
     assert result.notes == ()
 
 
-def test_scikit_learns_own_model() -> None:
-    """Every column standardized on train rows; the same numbers as by hand."""
+@pytest.mark.parametrize(("solver", "kind"), [("lbfgs", np.float32), ("newton-cg", np.float64)])
+def test_scikit_learns_own_model(solver: str, kind: type) -> None:
+    """Every column standardized on train rows; the same numbers as by hand, in the floats that the solver is given."""
     matrix, labels = data(3)
     # at the default tolerance a rounding of 1e-15 in the sums alone moves probabilities by 8e-4
-    given = {"C": 0.5, "max_iter": 5000, "tol": 1e-8}
+    given = {"C": 0.5, "max_iter": 5000, "tol": 1e-8, "solver": solver}
     result = fit_driver(matrix, KEYS, labels, TEST, call("sklearn", **given))
     by_hand = matrix.astype(np.float64)
     train = by_hand[~TEST]
-    by_hand = (by_hand - train.mean(axis=0)) / np.where(train.std(axis=0) > 0, train.std(axis=0), 1)
+    by_hand = ((by_hand - train.mean(axis=0)) / np.where(train.std(axis=0) > 0, train.std(axis=0), 1)).astype(kind)
     expected = LogisticRegression(**given).fit(by_hand[~TEST], labels.index[~TEST])
     order = sorted(np.flatnonzero(TEST), key=lambda i: KEYS[i])
+    assert result.native.coef_.dtype == kind
     np.testing.assert_allclose(result.probabilities, expected.predict_proba(by_hand[order]), atol=1e-5)
     np.testing.assert_allclose(result.model.probabilities(matrix[order]), result.probabilities)
     assert result.model.predict(matrix[order]).tolist() == result.predictions.tolist()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("penalty", [0.01, 1.0, 100.0])
+def test_floats_of_half_the_length_give_the_same_answers(classes: int, penalty: float) -> None:
+    """The model that the same steps give in doubles, of more columns than rows."""
+    matrix, labels = data(classes, width=400)
+    single = fit_driver(matrix, KEYS, labels, TEST, call("sklearn", C=penalty))
+    train = matrix[~TEST].astype(np.float64)
+    scaled = (matrix - train.mean(axis=0)) / np.where(train.std(axis=0) > 0, train.std(axis=0), 1)
+    double = LogisticRegression(C=penalty).fit(scaled[~TEST], labels.index[~TEST])
+    order = sorted(np.flatnonzero(TEST), key=lambda i: KEYS[i])
+    assert (single.native.coef_.dtype, double.coef_.dtype) == (np.float32, np.float64)
+    np.testing.assert_allclose(single.probabilities, double.predict_proba(scaled[order]), atol=2e-3)
+
+
+def test_calls_of_one_grid_are_fitted_each_in_its_own_floats() -> None:
+    """The scaled rows are shared by calls that are given the same floats only."""
+    matrix, labels = data(2)
+    calls = [call("sklearn", solver=solver, C=0.1) for solver in ("lbfgs", "newton-cg", "lbfgs")]
+    found = DriverFit(matrix, KEYS, labels).fit(~TEST, TEST, calls)
+    assert [fit.native.coef_.dtype for fit in found] == [np.float32, np.float64, np.float32]
 
 
 def test_the_model_hangs_on_train_rows_alone() -> None:

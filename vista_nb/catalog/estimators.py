@@ -17,7 +17,7 @@ from typing import Any
 from vista_nb.catalog.workload import EstimatorFacts
 from vista_nb.spec.model import Argument, EstimatorCall, Literal, Tune
 
-__all__ = ["LIBRARY_NAMES", "Estimators", "load_estimators", "training_sites"]
+__all__ = ["LIBRARY_NAMES", "Estimators", "fits_in_float32", "load_estimators", "training_sites"]
 
 LIBRARY_NAMES = {"pyspark": "pyspark.ml", "sklearn": "scikit-learn", "variable": "notebook variable"}
 
@@ -31,6 +31,7 @@ _HARMLESS: dict[str, tuple[Literal, ...]] = {
 }
 _WITHOUT_EFFECT = frozenset({"regParam", "aggregationDepth", "maxBlockSizeInMB", "solver"})
 _CONVERGED_ITERATIONS, _CONVERGED_TOLERANCE = 100, 1e-6  # Spark's defaults
+_TREES = frozenset({"tree", "ensemble"})
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,13 @@ def _leaves_model(name: str, value: Argument) -> bool:
     if name == "maxIter":
         return isinstance(value, int) and value >= _CONVERGED_ITERATIONS
     return name == "tol" and isinstance(value, int | float) and 0 <= value <= _CONVERGED_TOLERANCE
+
+
+def fits_in_float32(call: EstimatorCall, facts: EstimatorFacts) -> bool:
+    """Whether scikit-learn is given float32: its trees make that of anything, and its logistic regression by L-BFGS
+    comes to the same answer in half the time (docs/adr/0032).
+    """
+    if call.library != "sklearn":
+        return False
+    by_lbfgs = facts.name == "LogisticRegression" and dict(call.parameters).get("solver", "lbfgs") == "lbfgs"
+    return by_lbfgs or facts.family in _TREES

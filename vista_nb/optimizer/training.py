@@ -4,13 +4,15 @@ Reads facts, a width and a share of the rows; returns seconds. May touch: nothin
 measured point for pyspark.ml's LogisticRegression: 10 iterations on 1 000 x 8 192, 2.9 s warm on two cores (5.8 s
 more the first time). scikit-learn's lbfgs was measured here on one thread (more do not help a pass this small), L2,
 nanoseconds per value and pass: two classes 0.5 to 1.2 (1 000 x 8 192: 0.8), 3 classes 2.3, 10 classes 2.9, 30
-classes 5.0 (1 900 x 1 300); 18 to 29 passes; the rate adds standardizing and the copies.
+classes 5.0 (1 900 x 1 300); 18 to 29 passes; the rate adds standardizing and the copies. Those are of doubles; a call
+that is fitted on float32 takes little more than half of it.
 """
 
 from __future__ import annotations
 
 from math import log10, prod
 
+from vista_nb.catalog.estimators import fits_in_float32
 from vista_nb.optimizer.facts import Facts
 from vista_nb.plan.physical import TrainingSite
 from vista_nb.spec.model import Spec
@@ -19,6 +21,7 @@ __all__ = ["fits_of_one_training", "training_seconds"]
 
 _USUAL_PASSES = 40
 _PASSES_TO_BRING = 10
+_OF_FLOAT32 = 0.6  # seconds of a fit, against doubles (docs/adr/0032)
 _BASELINE_PASSES = 5  # levels of the tree that is fitted beside the user's own model
 
 
@@ -54,7 +57,9 @@ def _driver_value(facts: Facts, family: str) -> float:
     classes = facts.snapshot.statistics.classes
     if family != "linear":
         return facts.rates.sklearn_value / facts.snapshot.system.cores
-    return facts.rates.sklearn_linear_value * (2.0 + classes / 10 if classes > 2 else 1.0)
+    workload = facts.snapshot.workload
+    of_kind = _OF_FLOAT32 if fits_in_float32(workload.call, workload.estimator) else 1.0
+    return facts.rates.sklearn_linear_value * of_kind * (2.0 + classes / 10 if classes > 2 else 1.0)
 
 
 def _passes(facts: Facts, family: str, width: int, site: TrainingSite) -> float:

@@ -2,7 +2,7 @@
 
 Reads a float32 matrix, labels and the split, returns FitResults. May touch: processor threads; a Keras model a process
 of its own. DESIGN.md section 11. Several calls over the same rows (a grid search) share the scaled matrix.
-Bytes on the driver: 4 n d for the matrix it is given, 8 n_train d (trees: 4) for the standardized train rows.
+Bytes on the driver: 4 n d for the matrix it is given, 8 n_train d for the standardized train rows (4 in float32).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vista_nb.catalog.estimators import load_estimators
+from vista_nb.catalog.estimators import fits_in_float32, load_estimators
 from vista_nb.errors import VistaRunError
 from vista_nb.executor.downstream.fit import FitResult, FittedModel, LinearModel
 from vista_nb.executor.downstream.fit_native import fit_called, fit_sklearn
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from vista_nb.executor.downstream.split import Labels
 
 __all__ = ["DriverFit", "fit_driver", "held_out_result"]
-
-_TREES = ("tree", "ensemble")
 
 
 def fit_driver(
@@ -73,8 +71,7 @@ class DriverFit:
             if name not in prepared:
                 prepared.clear()  # one scaled copy at a time
                 scaling = self._scaling(call, rows)
-                kind = np.float32 if self._single(call) else np.float64
-                prepared[name] = scaling, scaling.apply(self.matrix, rows, kind)
+                prepared[name] = scaling, scaling.apply(self.matrix, rows, self._kind(call))
             scaling, scaled = prepared[name]
             model, native, notes = self._one(call, labels, rows, scaling, scaled)
             try:
@@ -97,7 +94,7 @@ class DriverFit:
         if self.own is not None and self.own.kind == "callable":
             return fit_called(self.own, scaled, truth, labels, scaling)
         given = None if self.own is None else self.own.value
-        single = self._single(call)
+        single = self._kind(call) is np.float32
         return fit_sklearn(
             scaled, truth, labels, scaling, call, given, single=single, threads=self.threads, seed=self.seed
         )
@@ -107,17 +104,17 @@ class DriverFit:
             return spark_scaling(self.matrix, rows, call)
         return learn_scaling(self.matrix, rows)
 
-    def _single(self, call: EstimatorCall) -> bool:
-        """float32 where the library would make it that itself: its trees, and Keras."""
-        if self.own is not None:
-            return self.own.kind == "keras"
+    def _kind(self, call: EstimatorCall) -> type[np.float32] | type[np.float64]:
+        """float32 where the library makes it that itself, or fits as well in it."""
         facts = load_estimators().find(call.library, call.name)
-        return facts is not None and call.library == "sklearn" and facts.family in _TREES
+        known = facts is not None and fits_in_float32(call, facts)
+        single = known if self.own is None else self.own.kind == "keras"
+        return np.float32 if single else np.float64
 
     def _preparation(self, call: EstimatorCall) -> object:
         """Calls with the same answer see the same scaled matrix."""
         given = dict(call.parameters)
-        return call.library, given.get("standardization", True), given.get("fitIntercept", True)
+        return call.library, self._kind(call), given.get("standardization", True), given.get("fitIntercept", True)
 
 
 def refuse_on_driver(call: EstimatorCall, classes: int, own: OwnModel | None = None) -> None:
