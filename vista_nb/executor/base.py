@@ -22,13 +22,14 @@ from vista_nb.executor.downstream.preparation import Preparation, fit_preparatio
 from vista_nb.executor.finite import refuse_infinite
 from vista_nb.executor.inputs import RunInputs
 from vista_nb.executor.quarantine import Quarantine, nobodys
+from vista_nb.executor.reading import FeatureReader
 from vista_nb.executor.records import Rows, Structured, Vectors, join_rows, scan_rows
 from vista_nb.executor.shelf import Shelf
 from vista_nb.executor.training import Trainer
 from vista_nb.outcome.events import LayerReused, LayerStored
 from vista_nb.outcome.scores import BadImage, Comparison, RowCounts
 from vista_nb.plan.candidate import Plan
-from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured
+from vista_nb.plan.logical import Infer, Inference, Join, Load, ScanImages, ScanStructured, Train
 
 __all__ = ["DriverSide"]
 
@@ -44,6 +45,7 @@ class DriverSide:
         self.quarantine = Quarantine(inputs.images, inputs.workload.spec.bad_images)
         self.shelf = Shelf(inputs)
         self.seconds: dict[str, float] = {}  # layer -> seconds per image of the pass that made it
+        self.reader = FeatureReader(self.vectors, keep=inputs.workload.spec.folds is not None)
         self.preparations: dict[str, Preparation] = {}  # layer -> of the latest rows that were made ready
         self._structured: Structured | None = None
         self._rows: Rows | None = None
@@ -216,12 +218,26 @@ class DriverSide:
         """The layer's features for these rows' images. Subclasses."""
         raise NotImplementedError
 
+    def fit_here(self, step: Train, rows: Rows, wave: Wave) -> FitResult:
+        """M of a layer in the kernel; meanwhile the next layer's features are read, where the store has them all."""
+        steps, digests = self.plan.logical.steps, {digest for view in rows.digests for digest in view}
+        after = steps[steps.index(step) + 1 :][:1]
+        following = [s.layer for s in after if isinstance(s, Train) and not self.shelf.lacking(s.layer, digests)]
+
+        def matrix(part: Rows) -> NDArray[np.float32]:
+            made = self.matrix(step.layer, part)
+            for layer in following:
+                self.reader.ahead(layer, part)
+            return made
+
+        return self.trainer.fit(rows, matrix, wave)
+
     def matrix(self, layer: str, rows: Rows) -> NDArray[np.float32]:
         """What the layer's model is trained on: the table's columns, then the photos', reduced where the spec says so.
 
         All that is learnt is learnt of the rows that `rows.test` leaves. Raises VST355 for values that are no numbers.
         """
-        whole = rows.matrix(self.vectors(layer, rows), self.workload.spec.views)
+        whole = rows.matrix(self.reader.vectors(layer, rows), self.workload.spec.views)
         pa.default_memory_pool().release_unused()  # Arrow keeps what it read, and the fit comes on top
         refuse_infinite(whole, layer, rows, self.inputs.images)
         return self.made_ready(layer, rows, whole).reduced(whole)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import partial
 
 from vista_nb.errors import VistaCancelled, VistaRunError
 from vista_nb.executor.backend import Progress, Wave
@@ -51,8 +50,7 @@ class DriverBackend(DriverSide):
 
     def train(self, step: Train, wave: Wave) -> LayerScore:
         self._go_on()
-        rows = self.rows.below(wave.high)
-        fit = self.trainer.fit(rows, partial(self.matrix, step.layer), wave)
+        fit = self.fit_here(step, self.rows.below(wave.high), wave)
         return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:
@@ -68,6 +66,7 @@ class DriverBackend(DriverSide):
 
     def close(self) -> None:
         """Nothing is held but the store's parts."""
+        self.reader.close()
         self.shelf.close()
 
     def _go_on(self) -> None:

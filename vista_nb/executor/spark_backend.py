@@ -182,7 +182,7 @@ class SparkBackend(DriverSide):
             if self._physical.training is TrainingSite.CLUSTER:
                 fit = self.trainer.trained(rows, wave, partial(self._cluster_fits, step.layer))
             else:
-                fit = self.trainer.fit(rows, partial(self.matrix, step.layer), wave)
+                fit = self.fit_here(step, rows, wave)
         return self.trainer.scored(step.layer, fit, wave, self.source(step.layer))
 
     def release(self, step: Release, wave: Wave) -> None:  # noqa: ARG002 (the protocol)
@@ -222,6 +222,7 @@ class SparkBackend(DriverSide):
         self._raw.clear()
         self._made.clear()
         self._artifacts.close()
+        self.reader.close()
         self.shelf.close()
 
     def vectors(self, layer: str, rows: Rows) -> Vectors:

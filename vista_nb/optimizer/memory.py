@@ -54,7 +54,7 @@ BATCH_OF_ROSTER = 32  # the batch at which the roster's resident memory was meas
 LEAST_BATCH = 8  # the least at which the roster's resident memory was measured
 MARGIN_PERCENT = 8  # Spark's workers over the measuring process: 0 to 5 % seen (benchmarks/worker_memory.py)
 RAW_COPIES = 5  # of a raw tensor in a worker: TensorFlow's, numpy's, the record's, Arrow's; 4.3 to 5.3 seen
-DRIVER_BYTES_PER_VALUE = 4 + 8 + 8  # Arrow float, its double, the standardized copy
+DRIVER_BYTES_PER_VALUE = 4 + 8 + 4 + 4  # the matrix, its standardized doubles, this layer's features and the next one's
 RESULT_BYTES_PER_ROW = 200
 
 
