@@ -324,6 +324,8 @@ def test_every_benchmark_is_documented(name: str) -> None:
         ),
         ("cold", "2000 photos, float32: vista_nb", r"5 layers: (\d+) s against"),
         ("cold", "2000 photos, float32: Keras predict + scikit-learn", r"s against (\d+) s"),
+        ("cold", "2000 photos, bfloat16: vista_nb", r"bfloat16 (\d+) s, by hand"),
+        ("cold", "2000 photos, bfloat16: Keras predict + scikit-learn", r"by hand (\d+) s"),
         ("second_cell", "features ready, cell 1 / cell 2", r"there (\d+) times sooner"),
         ("panel", "panel / off, median of the pairs", r"([\d.]+) times the cell without it"),
     ],
