@@ -45,7 +45,8 @@ class DriverSide:
         self.quarantine = Quarantine(inputs.images, inputs.workload.spec.bad_images)
         self.shelf = Shelf(inputs)
         self.seconds: dict[str, float] = {}  # layer -> seconds per image of the pass that made it
-        self.reader = FeatureReader(self.vectors, keep=inputs.workload.spec.folds is not None)
+        folds = inputs.workload.spec.folds is not None
+        self.reader = FeatureReader(lambda layer, rows: self.vectors(layer, rows), keep=folds)
         self.preparations: dict[str, Preparation] = {}  # layer -> of the latest rows that were made ready
         self._structured: Structured | None = None
         self._rows: Rows | None = None
