@@ -15,9 +15,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.tf]
 ROWS = 96
 PLANS: dict[str, dict[str, Any]] = {
     "eager": {"batch_size": 4, "num_partitions": 8},
-    "staged-before-join-shuffle-serialized-cluster-training": {
-        "kind": ["staged", "pulled_up"], "inference": "before_join", "training": "cluster", "join": "shuffle",
-        "persistence": "serialized", "batch_size": 5,
+    "staged-shuffle-serialized": {
+        "kind": ["staged", "pulled_up"], "join": "shuffle", "persistence": "serialized", "batch_size": 5,
+    },
+    "lazy-before-join-cluster-training": {
+        "kind": ["lazy", "pushed_down"], "inference": "before_join", "training": "cluster", "join": "shuffle",
     },
 }  # fmt: skip
 
@@ -51,7 +53,7 @@ def reference(spark: Any, places: dict[str, Path]) -> tuple[dict[str, Any], dict
 def test_plans_agree_and_a_killed_worker_costs_its_tasks(
     cluster: Standalone, places: dict[str, Path], reference: Any, tmp_path: Path
 ) -> None:
-    """Two plans on two nodes whose Python knows no vista_nb. In the first, one node loses power in mid-inference."""
+    """Three plans on two nodes whose Python knows no vista_nb. In the first, one node loses power in mid-inference."""
     python = python_without(tmp_path / "python")
     common = {key: str(places[key]) for key in ("cache", "data")}
     request = common | {
